@@ -1,1 +1,6 @@
-//! Placeholder until the first commit of the crate.
+//! Kubernetes operator that keeps Agora channel snapshots flowing into the user's own bucket.
+//!
+//! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`}.
+
+pub mod api;
+pub mod lifecycle;

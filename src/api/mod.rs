@@ -1,0 +1,20 @@
+//! The resource: what a user declares, what the operator reports, and the words both use.
+//!
+//! Data only. Nothing here reads a clock, a client or an environment; whoever needs a decision asks `lifecycle`.
+
+pub mod conditions;
+pub mod spec;
+pub mod status;
+
+pub use conditions::{ConditionType, Reason};
+pub use spec::{SnapshotJob, SnapshotJobSpec};
+pub use status::SnapshotJobStatus;
+
+/// API group of the resource, and prefix of every label and annotation the operator owns.
+pub const GROUP: &str = "agora-snapshot.dev";
+
+/// Finalizer that keeps an object until its sessions are stopped or reported as orphans.
+pub const FINALIZER: &str = "agora-snapshot.dev/session";
+
+/// Annotation whose every new value revives a finished job, or replaces the session of a running one.
+pub const RESTART_ANNOTATION: &str = "agora-snapshot.dev/restart";
