@@ -87,6 +87,7 @@ impl World {
             act(&mut service, now)
         };
         self.perform(effects);
+        self.wake.notify_one();
         result
     }
 
@@ -121,6 +122,7 @@ impl World {
             (pending, effects, notes)
         };
         self.perform(effects);
+        self.wake.notify_one();
         let answer = match pending {
             Ok(answer) => answer,
             Err(receiver) => receiver.await.unwrap_or_else(|_| Answer::service(504, 62, "request timeout")),
@@ -131,10 +133,11 @@ impl World {
     /// Wakes the service whenever something is due. Never returns.
     pub async fn run(self: Arc<Self>) {
         loop {
-            let next = self.with(|service, now| {
+            let (next, effects) = self.with_quietly(|service, now| {
                 let effects = service.tick(now);
                 (service.next_wakeup(), effects)
             });
+            self.perform(effects);
             let Some(next) = next else {
                 self.wake.notified().await;
                 continue;
@@ -168,7 +171,6 @@ impl World {
             }
         }
         self.changed();
-        self.wake.notify_one();
     }
 
     async fn upload(self: Arc<Self>, upload: Upload) {
