@@ -209,7 +209,9 @@ async fn dispatch(
     let Some((verb, target)) = route else { return (gateway::no_route(), Vec::new()) };
     let admitted = simulator.world.with(|service, now| {
         let mut gateway = simulator.gateway.lock().expect("no panic happens while the gateway is locked");
-        let passed = gateway.admit(now, &target.app_id, call.authorization.as_deref(), &service.settings);
+        let running = service.live_sessions(&target.app_id) > 0;
+        let authorization = call.authorization.as_deref();
+        let passed = gateway.admit(now, &target.app_id, authorization, running, &service.settings);
         let checked = passed.and_then(|()| match verb {
             Verb::Query => Ok(()),
             _ => gateway::check_content_type(call.content_type.as_deref(), &service.settings),

@@ -28,8 +28,7 @@ impl Service {
             let code = if self.settings.is(name::INVALID_CHANNEL_NAME, "401") { 401 } else { 1013 };
             return Answer::service(400, code, "invalid_channel_name");
         }
-        let running = self.sessions.iter().filter(|s| s.is_live() && s.app_id == app_id).count();
-        if running as u64 >= self.settings.number(name::CONCURRENCY_QUOTA) {
+        if self.live_sessions(app_id) as u64 >= self.settings.number(name::CONCURRENCY_QUOTA) {
             return Answer::service(400, 406, "vendor_over_load");
         }
         let resource_id = self.random.url_safe(RESOURCE_ID_LENGTH);

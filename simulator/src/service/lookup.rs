@@ -61,6 +61,11 @@ impl Service {
         Err(Answer::service(400, 2, "cname or uid does not match the session!"))
     }
 
+    /// How many sessions of an App ID cost money now.
+    pub fn live_sessions(&self, app_id: &str) -> usize {
+        self.sessions.iter().filter(|session| session.is_live() && session.app_id == app_id).count()
+    }
+
     /// The channel name behind a resource id, for calls whose body has none.
     pub fn cname_of(&self, resource_id: &str) -> Option<&str> {
         self.resources.get(resource_id).map(|resource| resource.cname.as_str())

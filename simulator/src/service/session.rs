@@ -104,6 +104,8 @@ pub(super) struct PendingUpload {
     pub(super) retry_at: Option<Millis>,
     /// Whether the file lies in the vendor's own backup and waits to be forwarded.
     pub(super) in_backup: bool,
+    /// Whether it waits for an older version of the same file.
+    pub(super) queued: bool,
 }
 
 /// A synchronous stop that waits for its answer.

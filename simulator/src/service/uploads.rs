@@ -43,9 +43,16 @@ impl Service {
         self.next_upload += 1;
         let session = &mut self.sessions[index];
         let key = format!("{}{name}", session.task.storage.prefix);
-        let pending = PendingUpload { key, content, attempts: 0, retry_at: None, in_backup: false };
+        // A playlist is written again and again: the newer one waits for the older, or they could land the wrong way
+        // round. One that still waits is not needed any more.
+        let superseded = |other: &PendingUpload| other.queued || (other.in_backup && other.retry_at.is_some());
+        session.pending.retain(|_, other| other.key != key || !superseded(other));
+        let queued = session.pending.values().any(|other| other.key == key);
+        let pending = PendingUpload { key, content, attempts: 0, retry_at: None, in_backup: false, queued };
         session.pending.insert(id, pending);
-        self.attempt(at, index, id);
+        if !queued {
+            self.attempt(at, index, id);
+        }
     }
 
     fn attempt(&mut self, at: Millis, index: usize, id: u64) {
@@ -66,6 +73,15 @@ impl Service {
             content: pending.content.clone(),
         };
         self.effects.push(Effect::Upload(upload));
+    }
+
+    fn send_queued(&mut self, at: Millis, index: usize, key: &str) {
+        let waiting = self.sessions[index].pending.iter_mut().find(|(_, upload)| upload.queued && upload.key == key);
+        if let Some((id, upload)) = waiting {
+            upload.queued = false;
+            let id = *id;
+            self.attempt(at, index, id);
+        }
     }
 
     pub(super) fn retry_uploads(&mut self, at: Millis, index: usize) {
@@ -94,6 +110,7 @@ impl Service {
                 self.sessions[index].files.push(key);
             }
             self.tell_uploaded(now, index, &upload);
+            self.send_queued(now, index, &upload.key);
         }
         self.advance_to(now);
         std::mem::take(&mut self.effects)
@@ -136,11 +153,21 @@ impl Service {
 
     fn fail_for_now(&mut self, at: Millis, index: usize, id: u64) {
         let Some(pending) = self.sessions[index].pending.get_mut(&id) else { return };
+        let attempts_left = !pending.in_backup && pending.attempts < ATTEMPTS;
+        let key = pending.key.clone();
+        let waits = |other: &PendingUpload| other.queued && other.key == key;
+        if !attempts_left && self.sessions[index].pending.values().any(waits) {
+            // Forwarded later, the older version would overwrite the newer one.
+            self.sessions[index].pending.remove(&id);
+            self.send_queued(at, index, &key);
+            return;
+        }
+        let Some(pending) = self.sessions[index].pending.get_mut(&id) else { return };
         if pending.in_backup {
             pending.retry_at = Some(at + FORWARD_AFTER);
             return;
         }
-        if pending.attempts < ATTEMPTS {
+        if attempts_left {
             pending.retry_at = Some(at + RETRY_AFTER);
             self.tell_upload_warning(at, index, 31);
             return;
