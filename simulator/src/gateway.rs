@@ -237,9 +237,8 @@ mod tests {
     #[test]
     fn refusals_come_in_the_gateways_order_and_words() {
         let settings = Settings::default();
-        let refused = |app: &str, authorization| {
-            gateway().admit(0, app, authorization, false, &settings).unwrap_err()
-        };
+        let refused =
+            |app: &str, authorization| gateway().admit(0, app, authorization, false, &settings).unwrap_err();
         assert_eq!(refused("x", None), Answer::gateway(401, "Unauthorized"));
         for wrong in ["Basic eDp5", "Bearer x", "Basic %", ""] {
             assert_eq!(refused("x", Some(wrong)), Answer::gateway(401, "Invalid authentication credentials"));
@@ -274,7 +273,8 @@ mod tests {
     #[test]
     fn the_content_type_is_read_to_the_letter() {
         let mut settings = Settings::default();
-        let judge = |settings: &Settings, sent| check_content_type(sent, settings).map_err(|a| (a.status, a.code()));
+        let judge =
+            |settings: &Settings, sent| check_content_type(sent, settings).map_err(|a| (a.status, a.code()));
         for good in ["application/json", "application/json;charset=utf-8"] {
             assert_eq!(judge(&settings, Some(good)), Ok(()));
         }

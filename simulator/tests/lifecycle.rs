@@ -200,7 +200,11 @@ fn a_failover_hides_the_session_then_goes_on_under_another_uid() {
     // The fence has fallen with the first server.
     let twin = bench.resource("lobby");
     assert_eq!(bench.start_with(&twin, &start_body("lobby")).status, 200);
-    assert_eq!(verdict(&bench.stop(&started.target)), (206, Some(435)), "the original uid is the one to send");
+    assert_eq!(
+        verdict(&bench.stop(&started.target)),
+        (206, Some(435)),
+        "the original uid is the one to send"
+    );
 }
 
 #[test]
@@ -266,16 +270,17 @@ fn a_user_with_the_recorders_uid_ends_the_session() {
 
 #[test]
 fn refused_keys_end_the_session_with_the_uploaders_code() {
-    let refusals = [
-        (UploadFailure::Refused("x".into()), 47),
-        (UploadFailure::WrongConfiguration("x".into()), 32),
-    ];
+    let refusals =
+        [(UploadFailure::Refused("x".into()), 47), (UploadFailure::WrongConfiguration("x".into()), 32)];
     for (failure, code) in refusals {
         let mut bench = Bench { fate: Some(Err(failure)), ..Bench::default() };
         let started = bench.running();
         let session = bench.only_session();
         assert_eq!((session.end_reason, session.file_count), (Some(EndReason::StorageRefused), 0));
-        assert_eq!((&bench.events(1)[0]["module"], &bench.events(1)[0]["errorCode"]), (&json!(1), &json!(code)));
+        assert_eq!(
+            (&bench.events(1)[0]["module"], &bench.events(1)[0]["errorCode"]),
+            (&json!(1), &json!(code))
+        );
         bench.seconds(10);
         assert_eq!(verdict(&bench.query(&started.target)), (404, Some(404)));
     }

@@ -45,7 +45,8 @@ impl Service {
         let key = format!("{}{name}", session.task.storage.prefix);
         // A playlist is written again and again: the newer one waits for the older, or they could land the wrong way
         // round. One that still waits is not needed any more.
-        let superseded = |other: &PendingUpload| other.queued || (other.in_backup && other.retry_at.is_some());
+        let superseded =
+            |other: &PendingUpload| other.queued || (other.in_backup && other.retry_at.is_some());
         session.pending.retain(|_, other| other.key != key || !superseded(other));
         let queued = session.pending.values().any(|other| other.key == key);
         let pending = PendingUpload { key, content, attempts: 0, retry_at: None, in_backup: false, queued };
@@ -76,7 +77,8 @@ impl Service {
     }
 
     fn send_queued(&mut self, at: Millis, index: usize, key: &str) {
-        let waiting = self.sessions[index].pending.iter_mut().find(|(_, upload)| upload.queued && upload.key == key);
+        let waiting =
+            self.sessions[index].pending.iter_mut().find(|(_, upload)| upload.queued && upload.key == key);
         if let Some((id, upload)) = waiting {
             upload.queued = false;
             let id = *id;
