@@ -85,8 +85,8 @@ impl Visit<'_> {
             Step::Wait(_) | Step::Refuse(_, _) => Ok(Happened::Nothing),
             Step::AddFinalizer => {
                 self.stored = self.context.jobs.set_finalizer(&self.stored, true).await?;
-                self.seen.job.has_finalizer = true;
-                Ok(Happened::Nothing)
+                // Nothing to say yet: the claim, or what stands in its way, is written by the next visit.
+                Ok(Happened::LookAgain)
             }
             Step::RemoveFinalizer => self.release().await,
             Step::Delete => match self.context.jobs.delete(&self.stored).await {
