@@ -2,6 +2,7 @@
 //!
 //! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`, `snapshots`}.
 
+pub mod agora;
 pub mod api;
 pub mod cluster;
 pub mod controller;
