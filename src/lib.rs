@@ -9,6 +9,7 @@ pub mod controller;
 pub mod lifecycle;
 pub mod metrics;
 pub mod probes;
+pub mod reconcile;
 pub mod settings;
 pub mod snapshots;
 pub mod telemetry;

@@ -21,9 +21,11 @@ use crate::lifecycle::observed::Observed;
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
+use crate::snapshots::Connections;
 
 pub mod clock;
 pub mod farewell;
+pub mod look;
 pub mod memories;
 pub mod meter;
 pub mod neighbours;
@@ -46,7 +48,7 @@ pub struct Context {
     /// Events.
     pub events: Events,
     /// The vendor.
-    pub agora: agora::Client,
+    pub agora: agora::client::Client,
     /// All SnapshotJobs as last seen, to find two that want one recorder uid.
     pub neighbours: Neighbours,
     /// What is remembered between visits.
@@ -59,6 +61,10 @@ pub struct Context {
     pub metrics: Metrics,
     /// Where events about objects go whose own namespace takes none any more.
     pub operator_namespace: String,
+    /// Where buckets are listed instead of at their own vendor (`--storage-endpoint`).
+    pub storage_endpoint: Option<http::Uri>,
+    /// Connections to buckets.
+    pub connections: Connections,
     /// Between two looks into the bucket.
     pub look_again: Duration,
 }
@@ -93,6 +99,7 @@ struct Visit<'a> {
     account: Option<Account>,
     material: Option<Material>,
     routes: BTreeMap<i64, Route>,
+    bucket: look::Seen,
     notices: Vec<Notice>,
 }
 
@@ -114,6 +121,7 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     visit.tell(&before);
     remembered.memory = visit.seen.remembered();
     remembered.routes = visit.routes;
+    remembered.bucket = visit.bucket;
     remembered.newest = Some(visit.stored);
     match result {
         Ok(Happened::Released) => {

@@ -146,6 +146,8 @@ pub enum Problem {
     Token(String),
     /// The storage region has no number.
     Region(String),
+    /// The vendor would refuse the spec.
+    Spec(String),
     /// The spec is beyond this operator.
     NotUnderstood(String),
     /// Another job has the recorder uid.
@@ -159,6 +161,7 @@ impl Problem {
             Self::Secret(_) | Self::SecretsUnreadable(_) => Reason::WaitingForSecret,
             Self::Token(_) => Reason::TokenExpired,
             Self::Region(_) => Reason::UnknownRegion,
+            Self::Spec(_) => Reason::InvalidParameter,
             Self::NotUnderstood(_) => Reason::SpecNotUnderstood,
             Self::UidTaken(_) => Reason::RecorderUidInUse,
         }
@@ -171,6 +174,7 @@ impl Problem {
             | Self::SecretsUnreadable(words)
             | Self::Token(words)
             | Self::Region(words)
+            | Self::Spec(words)
             | Self::NotUnderstood(words)
             | Self::UidTaken(words) => words,
         }

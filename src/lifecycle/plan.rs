@@ -313,7 +313,7 @@ fn refuse(seen: &Observed, problem: &Problem) -> Step {
     let again = match problem {
         Problem::Secret(_) | Problem::SecretsUnreadable(_) | Problem::Token(_) => seen.timing.secret_every,
         Problem::UidTaken(_) => backoff::with_jitter(seen.timing.uid_taken_every, seen.jitter, &seen.timing),
-        Problem::Region(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
+        Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
     };
     Step::Refuse(problem.clone(), again)
 }

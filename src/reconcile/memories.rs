@@ -20,6 +20,8 @@ pub struct Remembered {
     pub newest: Option<StoredJob>,
     /// Which region answered the acquire of a claim, by attempt.
     pub routes: BTreeMap<i64, Route>,
+    /// What was seen in the bucket.
+    pub bucket: super::look::Seen,
     /// Calls to the API server in a row that failed.
     pub kube_failures: u32,
     /// Whether the object is gone and its sessions are being stopped from memory.

@@ -17,11 +17,12 @@ impl Meter {
 
 impl Observer for Meter {
     fn request(&self, request: &Request<'_>) {
-        let http = match request.ending {
-            Ending::Http(status) => Some(status),
-            Ending::Transport(_) => None,
+        let (http, kind) = match request.ending {
+            Ending::Http(status) => (Some(status), None),
+            Ending::Transport(kind) => (None, Some(kind)),
         };
-        self.0.agora_request(verb(request.verb), http, request.vendor_code, request.domain, request.duration);
+        let verb = verb(request.verb);
+        self.0.agora_request(verb, http, kind, request.vendor_code, request.domain, request.duration);
     }
 
     fn budget_wait(&self, _: Verb, waited: Duration) {

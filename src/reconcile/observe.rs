@@ -42,8 +42,17 @@ pub(super) async fn observe<'a>(
     };
     seen.join();
     let routes = remembered.routes.clone();
-    let mut visit =
-        Visit { context, stored, presence, seen, account: None, material: None, routes, notices: Vec::new() };
+    let mut visit = Visit {
+        context,
+        stored,
+        presence,
+        seen,
+        account: None,
+        material: None,
+        routes,
+        bucket: remembered.bucket.clone(),
+        notices: Vec::new(),
+    };
     if visit.needs_secrets() {
         visit.look_into_secrets().await;
     }
@@ -78,7 +87,17 @@ impl Visit<'_> {
                 return;
             }
         };
-        match self.stored.credentials_name().map(|name| Account::from_secret(name, &secrets)) {
+        self.judge_account(&secrets);
+        let judged = self.judge_material(&secrets);
+        if judged.is_err() || self.seen.control_problem.is_some() {
+            // What was found wanting may be mended at any moment: the next visit reads it again.
+            names.iter().for_each(|name| self.context.secrets.forget(&self.seen.job.namespace, name));
+        }
+        self.seen.start_problem = judged.err();
+    }
+
+    fn judge_account(&mut self, secrets: &Secrets) {
+        match self.stored.credentials_name().map(|name| Account::from_secret(name, secrets)) {
             Some(Ok(account)) => self.account = Some(account),
             Some(Err(problem)) => self.seen.control_problem = Some(secret_problem(&problem)),
             None => {
@@ -86,20 +105,18 @@ impl Visit<'_> {
                     Some(Problem::Secret("spec.credentialsRef.name is missing".into()))
             }
         }
-        let Ok(spec) = self.seen.spec.clone() else { return };
+    }
+
+    fn judge_material(&mut self, secrets: &Secrets) -> Result<(), Problem> {
+        let Ok(spec) = self.seen.spec.clone() else { return Ok(()) };
         let (spec, recorder_uid) = self.to_be_started(&spec);
         let now = self.seen.now.wall;
-        let material = Material::gather(&spec, recorder_uid, &secrets, now, rand::random());
-        match material {
-            Ok(material) => {
-                if let Err(problem) = bodies::start_body(&spec, recorder_uid, &material) {
-                    self.seen.start_problem = Some(body_problem(&problem));
-                }
-                self.seen.keys_end = material.sts_end;
-                self.material = Some(material);
-            }
-            Err(problem) => self.seen.start_problem = Some(secret_problem(&problem)),
-        }
+        let material = Material::gather(&spec, recorder_uid, secrets, now, rand::random());
+        let material = material.map_err(|problem| secret_problem(&problem))?;
+        bodies::start_body(&spec, recorder_uid, &material).map_err(|problem| body_problem(&problem))?;
+        self.seen.keys_end = material.sts_end;
+        self.material = Some(material);
+        Ok(())
     }
 
     async fn read_secrets(&self, names: &BTreeSet<String>) -> Result<Secrets, String> {
@@ -159,7 +176,9 @@ fn body_problem(problem: &BodyProblem) -> Problem {
         BodyProblem::UnknownRegion(_) | BodyProblem::RegionMissing { .. } => {
             Problem::Region(problem.to_string())
         }
-        BodyProblem::AudioNotCaptured => Problem::NotUnderstood(problem.to_string()),
+        BodyProblem::AudioNotCaptured | BodyProblem::AudioListBesideExcludedVideo => {
+            Problem::Spec(problem.to_string())
+        }
         BodyProblem::EncryptionChanged => Problem::SecretsUnreadable(problem.to_string()),
     }
 }

@@ -8,8 +8,7 @@ use super::observe::with_channel_of;
 use super::{Presence, Visit};
 use crate::agora::bodies;
 use crate::agora::budget::{JobKey, Priority};
-use crate::agora::client::{SessionAddress, StopMode};
-use crate::agora::endpoints::Route;
+use crate::agora::client::{SessionAddress, StartVia, StopMode};
 use crate::api::Reason;
 use crate::api::status::{Session, SessionState, SnapshotsSummary};
 use crate::cluster::jobs::KubeError;
@@ -47,8 +46,8 @@ pub(super) enum Happened {
     Queried(i64, Outcome<Queried>),
     /// An update was answered; with the hash of the spec that was sent.
     Updated(i64, String, Outcome<()>),
-    /// A stop was answered.
-    Stopped(i64, Outcome<Stopped>),
+    /// A stop was answered; with what had arrived by then, where that could be seen.
+    Stopped(i64, Outcome<Stopped>, Option<SnapshotsSummary>),
     /// A session was reported as an orphan.
     Orphaned(i64, OrphanCause, Option<jiff::Timestamp>),
     /// The bucket was looked into.
@@ -67,7 +66,10 @@ pub(super) fn learn(
         Happened::Started { claim, hash, outcome } => answers::started(seen, claim.attempt, &hash, outcome),
         Happened::Queried(attempt, outcome) => answers::queried(seen, attempt, outcome),
         Happened::Updated(attempt, hash, outcome) => answers::updated(seen, attempt, &hash, outcome),
-        Happened::Stopped(attempt, outcome) => answers::stopped(seen, attempt, outcome),
+        Happened::Stopped(attempt, outcome, found) => {
+            answers::looked(seen, attempt, found, look_again);
+            answers::stopped(seen, attempt, outcome)
+        }
         Happened::Orphaned(attempt, cause, _) => answers::orphaned(seen, attempt, cause),
         Happened::Looked(attempt, found) => {
             answers::looked(seen, attempt, found, look_again);
@@ -152,17 +154,9 @@ impl Visit<'_> {
             self.notices.push(Notice::warning(Reason::IntervalBelowDocumentedMinimum, words));
         }
         let Some(claim) = self.session(attempt) else { return Ok(Happened::LookAgain) };
-        self.set_route(attempt, acquired.route);
-        let start = agora.start(
-            &material.account,
-            app_id,
-            &acquired.resource_id,
-            &body,
-            acquired.route,
-            Some(acquired.reservation),
-            &job,
-        );
-        let outcome = start.await;
+        self.routes.insert(attempt, acquired.via.route);
+        let (account, resource_id) = (&material.account, &acquired.resource_id);
+        let outcome = agora.start(account, app_id, resource_id, &body, acquired.via, &job).await;
         self.seen.now = self.context.clock.now();
         Ok(Happened::Started { claim, hash: spec_hash::of(&spec), outcome })
     }
@@ -210,9 +204,8 @@ impl Visit<'_> {
         };
         let agora = &self.context.agora;
         let (app_id, resource_id) = (&claim.app_id, &claim.resource_id);
-        let route = self.route(attempt);
-        let outcome =
-            agora.start(&material.account, app_id, resource_id, &body, route, None, &self.job_key()).await;
+        let via = StartVia::from(self.routes.get(&attempt).copied().unwrap_or_default());
+        let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
         Happened::Started { hash: spec_hash::of(&spec), claim, outcome }
     }
@@ -268,7 +261,10 @@ impl Visit<'_> {
         let agora = &self.context.agora;
         let outcome = agora.stop(&account, &address, StopMode::AwaitUpload, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
-        Ok(Happened::Stopped(attempt, outcome))
+        // An object that goes has nobody left to read the count.
+        let counts = matches!(outcome, Outcome::Confirmed(_)) && !self.seen.job.deleting;
+        let found = if counts { self.count_snapshots().await } else { None };
+        Ok(Happened::Stopped(attempt, outcome, found))
     }
 
     /// Stops a session whose claim is no longer ours, with the sid that is in hand and will not be had again.
@@ -316,14 +312,6 @@ impl Visit<'_> {
 
     fn job_key(&self) -> JobKey {
         JobKey::new(&self.seen.job.uid)
-    }
-
-    fn route(&self, attempt: i64) -> Route {
-        self.routes.get(&attempt).copied().unwrap_or_default()
-    }
-
-    fn set_route(&mut self, attempt: i64, route: Route) {
-        self.routes.insert(attempt, route);
     }
 }
 

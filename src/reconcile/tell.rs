@@ -87,7 +87,7 @@ impl Visit<'_> {
             | Happened::NotAcquired(_)
             | Happened::Queried(_, _)
             | Happened::Updated(_, _, _)
-            | Happened::Stopped(_, _)
+            | Happened::Stopped(_, _, _)
             | Happened::Looked(_, _) => {}
         }
     }
