@@ -148,6 +148,8 @@ pub enum SessionState {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastSession {
+    /// Number of the claim.
+    pub attempt: i64,
     /// The vendor's sid, where it was ever known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]

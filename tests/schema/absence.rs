@@ -7,7 +7,7 @@ use agora_snapshot_operator::api::spec::{
 use serde_json::{Value, json};
 
 use crate::generated::{for_each_field, schema_of};
-use crate::objects::{channel, full, snapshot_only, spec, subscription};
+use crate::objects::{channel, record_and_snapshot, snapshot_only, spec, subscription};
 use crate::server::Server;
 
 /// What the server would store of `object`'s spec.
@@ -55,9 +55,8 @@ async fn null_is_absent_in_every_optional_field() {
     let mut note =
         |path: &str, _: &Value| optional.push(format!("/{}", path.replace("[]", "/0").replace('.', "/")));
     for_each_field(&root, "spec", &mut note);
-    let whole = full(
-        json!({ "channel": { "recorders": [{ "uid": 1, "tokenSecretKeyRef": { "name": "t", "key": "a" } }] } }),
-    );
+    let whole = record_and_snapshot();
+    stored(&server, &whole).await;
     let mut tried = 0;
     for pointer in optional {
         let mut without = whole.clone();

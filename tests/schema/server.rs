@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use agora_snapshot_operator::api;
-use k8s_openapi::api::core::v1::Namespace;
+use agora_snapshot_testbed::Testbed;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::runtime::conditions::is_crd_established;
 use kube::runtime::wait::await_condition;
@@ -23,9 +23,8 @@ pub(crate) struct Server {
 impl Server {
     /// Installs the CRD and waits until it is established.
     pub(crate) async fn with_crd() -> Self {
-        // The answer is an error if another test of this binary came first; the provider is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::try_default().await.expect("KUBECONFIG");
+        let testbed = Testbed::from_env().await.expect("an API server");
+        let client = testbed.control_plane().client("admin").await.expect("a client");
         let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
         crds.patch(
             SnapshotJob::crd_name(),
@@ -39,17 +38,7 @@ impl Server {
             .await
             .expect("the CRD is established within 30 s")
             .expect("the CRD can be watched");
-        let namespace = Namespace {
-            metadata: ObjectMeta { generate_name: Some("schema-".into()), ..ObjectMeta::default() },
-            ..Namespace::default()
-        };
-        let namespace = Api::all(client.clone())
-            .create(&PostParams::default(), &namespace)
-            .await
-            .expect("a namespace")
-            .metadata
-            .name
-            .expect("the API server names every object");
+        let namespace = testbed.create_namespace("schema").await.expect("a namespace");
         Self { client, namespace }
     }
 
