@@ -2,5 +2,6 @@
 //!
 //! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`}.
 
+pub mod agora;
 pub mod api;
 pub mod lifecycle;

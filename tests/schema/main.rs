@@ -4,6 +4,7 @@
 mod absence;
 mod capture_rules;
 mod channel_rules;
+mod examples;
 mod generated;
 mod installed;
 mod job_rules;

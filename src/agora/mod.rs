@@ -1,0 +1,15 @@
+//! The vendor's cloud recording service as the operator sees it: calls, their bodies and secrets, and what an answer
+//! proves.
+//!
+//! Owns everything that is the vendor's own: spelling, numbers, hosts, rates. Leaves to others when a call is made
+//! and repeated, and what follows from its outcome (`lifecycle`, `reconcile`). Knows nothing of the cluster.
+
+pub mod bodies;
+pub mod budget;
+pub mod client;
+pub mod endpoints;
+pub mod material;
+pub mod observe;
+pub mod regions;
+pub mod token;
+pub mod wire;
