@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use agora_snapshot_operator::api;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
 /// `kubectl apply` keeps a copy of the object in an annotation, and annotations hold 256 KiB.
@@ -46,6 +47,12 @@ fn the_file_is_what_the_types_say() {
         "{} is not what src/api says. Regenerate it with: UPDATE_CRD=1 cargo test --test schema generated",
         crd_file().display()
     );
+}
+
+#[test]
+fn the_file_is_read_back_as_the_same_crd() {
+    let read: CustomResourceDefinition = serde_saphyr::from_str(&api::crd_yaml()).expect("YAML");
+    assert_eq!(read, api::crd());
 }
 
 #[test]
@@ -95,6 +102,21 @@ fn every_string_list_and_number_of_the_spec_is_bounded() {
     };
     for_each_field(&schema_of("spec"), "spec", &mut check);
     assert!(seen > 40, "only {seen} fields were found");
+}
+
+#[test]
+fn every_rule_says_what_must_be() {
+    let mut seen = 0;
+    let mut check = |path: &str, field: &Value| {
+        for rule in field["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            seen += 1;
+            let message = rule["message"].as_str().unwrap_or_default();
+            assert!(message.contains(" must "), "{path}: {rule}");
+        }
+    };
+    check("spec", &schema_of("spec"));
+    for_each_field(&schema_of("spec"), "spec", &mut check);
+    assert!(seen > 30, "only {seen} rules were found");
 }
 
 #[test]

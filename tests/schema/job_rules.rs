@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::judgement::{bad, must_accept, must_refuse};
-use crate::objects::{channel, full, spec, storage, subscription};
+use crate::objects::{channel, full, record_and_snapshot, spec, storage, subscription};
 use crate::server::Server;
 
 const SECRET_NAME: &str = "name must be a name that a Secret can have: letters a-z, digits, '-' and '.', each part between dots beginning and ending with a letter or digit";
@@ -18,9 +18,20 @@ async fn what_is_required_is_required() {
             "spec.credentialsRef.name",
             "Required value",
         ),
+        bad(spec(json!({ "channel": null })), "spec.channel", "Required value"),
         bad(channel(json!({ "appId": null })), "spec.channel.appId", "Required value"),
         bad(channel(json!({ "name": null })), "spec.channel.name", "Required value"),
         bad(channel(json!({ "profile": null })), "spec.channel.profile", "Required value"),
+        bad(
+            full(json!({ "channel": { "encryption": { "mode": null } } })),
+            "spec.channel.encryption.mode",
+            "Required value",
+        ),
+        bad(
+            full(json!({ "channel": { "encryption": { "secretKeyRef": null } } })),
+            "spec.channel.encryption.secretKeyRef",
+            "Required value",
+        ),
         bad(channel(json!({ "recorders": [{}] })), "spec.channel.recorders[0].uid", "Required value"),
         bad(spec(json!({ "storage": null })), "spec.storage", "Required value"),
         bad(storage(json!({ "vendor": null })), "spec.storage.vendor", "Required value"),
@@ -123,67 +134,53 @@ async fn words_are_of_a_list() {
     }
 }
 
+/// Every reference to a Secret of the fullest job; those to a key of one end in `KeyRef`.
+const REFERENCES: [&str; 6] = [
+    "spec.credentialsRef",
+    "spec.channel.recorders[0].tokenSecretKeyRef",
+    "spec.channel.encryption.secretKeyRef",
+    "spec.channel.encryption.saltSecretKeyRef",
+    "spec.storage.credentialsRef",
+    "spec.storage.readerCredentialsRef",
+];
+
+/// The fullest job with another value (null: none) at `path`.
+fn full_with(path: &str, value: Value) -> Value {
+    let mut object = record_and_snapshot();
+    let pointer = format!("/{}", path.replace("[0]", "/0").replace('.', "/"));
+    *object.pointer_mut(&pointer).expect("the fullest job has every reference") = value;
+    object
+}
+
 #[tokio::test]
 async fn names_and_keys_of_secrets() {
     let mut rows = Vec::new();
-    for wrong in ["", "Agora", "agora_1", "-agora", "agora-", "a..b", ".a", "a b", "ns/agora"] {
-        rows.push(bad(
-            spec(json!({ "credentialsRef": { "name": wrong } })),
-            "spec.credentialsRef.name",
-            SECRET_NAME,
-        ));
-    }
-    rows.push(bad(
-        spec(json!({ "credentialsRef": { "name": "a".repeat(254) } })),
-        "spec.credentialsRef.name",
-        "may not be more than 253 bytes",
-    ));
-    for wrong in ["", ".", "..", "..a", "a b", "a/b", "a:b"] {
-        let token = json!([{ "uid": 1, "tokenSecretKeyRef": { "name": "t", "key": wrong } }]);
-        let object = channel(json!({ "recorders": token }));
-        rows.push(bad(object, "spec.channel.recorders[0].tokenSecretKeyRef.key", SECRET_KEY));
-    }
-    let media = |patch: Value| full(json!({ "channel": { "encryption": patch } }));
-    for (object, field, says) in [
-        (
-            channel(json!({ "recorders": [{ "uid": 1, "tokenSecretKeyRef": { "name": "T", "key": "a" } }] })),
-            "spec.channel.recorders[0].tokenSecretKeyRef.name",
-            SECRET_NAME,
-        ),
-        (
-            storage(json!({ "credentialsRef": { "name": "B" } })),
-            "spec.storage.credentialsRef.name",
-            SECRET_NAME,
-        ),
-        (
-            storage(json!({ "readerCredentialsRef": { "name": "B" } })),
-            "spec.storage.readerCredentialsRef.name",
-            SECRET_NAME,
-        ),
-        (
-            media(json!({ "secretKeyRef": { "name": "B" } })),
-            "spec.channel.encryption.secretKeyRef.name",
-            SECRET_NAME,
-        ),
-        (
-            media(json!({ "secretKeyRef": { "key": "B!" } })),
-            "spec.channel.encryption.secretKeyRef.key",
-            SECRET_KEY,
-        ),
-        (
-            media(json!({ "saltSecretKeyRef": { "key": "B!" } })),
-            "spec.channel.encryption.saltSecretKeyRef.key",
-            SECRET_KEY,
-        ),
-    ] {
-        rows.push(bad(object, field, says));
+    let mut good = Vec::new();
+    for reference in REFERENCES {
+        let path = |field: &str| -> &'static str { format!("{reference}.{field}").leak() };
+        let mut row = |field: &str, value: Value, says: &'static str| {
+            rows.push(bad(full_with(path(field), value), path(field), says));
+        };
+        row("name", Value::Null, "Required value");
+        row("name", json!("a".repeat(254)), "may not be more than 253 bytes");
+        for wrong in ["", "Agora", "agora_1", "-agora", "agora-", "a..b", ".a", "a b", "ns/agora", "agora\n"]
+        {
+            row("name", json!(wrong), SECRET_NAME);
+        }
+        for right in ["a".to_owned(), "agora.team-1.0".to_owned(), "a".repeat(253)] {
+            good.push(full_with(path("name"), json!(right)));
+        }
+        if reference.ends_with("KeyRef") {
+            row("key", Value::Null, "Required value");
+            row("key", json!("a".repeat(254)), "may not be more than 253 bytes");
+            for wrong in ["", ".", "..", "..a", "a b", "a/b", "a:b", "a\n"] {
+                row("key", json!(wrong), SECRET_KEY);
+            }
+            for right in ["a".to_owned(), ".a-B_c.9".to_owned(), "a".repeat(253)] {
+                good.push(full_with(path("key"), json!(right)));
+            }
+        }
     }
     must_refuse(rows).await;
-    must_accept(vec![
-        spec(json!({ "credentialsRef": { "name": "a" } })),
-        spec(json!({ "credentialsRef": { "name": "agora.team-1.0" } })),
-        spec(json!({ "credentialsRef": { "name": "a".repeat(253) } })),
-        media(json!({ "secretKeyRef": { "name": "b", "key": ".a-B_c.9" } })),
-    ])
-    .await;
+    must_accept(good).await;
 }

@@ -11,5 +11,6 @@ mod job_rules;
 mod judgement;
 mod objects;
 mod property;
+mod reference;
 mod server;
 mod storage_rules;
