@@ -4,11 +4,13 @@
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use kube::runtime::controller::{Action, Config, Controller, Error};
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -154,22 +156,51 @@ async fn control(
     };
     // kube's own limit is per controller; with several namespaces there are several.
     let places = Arc::new(Semaphore::new(usize::from(settings.max_concurrent_reconciles)));
-    let mut first_lists = Vec::new();
+    let unlisted = Arc::new(AtomicUsize::new(scopes.len()));
     let mut streams = Vec::new();
     for scope in scopes {
         let mut config = watcher::Config::default();
         if settings.streaming_lists {
             config = config.streaming_lists();
         }
-        let controller = Controller::new(scope, config)
-            .with_config(Config::default().concurrency(settings.max_concurrent_reconciles));
-        let store = controller.store();
+        let (store, writer) = reflector::store();
         context.neighbours.add(store.clone());
-        first_lists.push(async move { store.wait_until_ready().await });
+        let notice = {
+            let (context, health, unlisted) = (context.clone(), health.clone(), unlisted.clone());
+            let mut listed = false;
+            move |event: &watcher::Result<Event<StoredJob>>| match event {
+                Ok(Event::InitDone) if !listed => {
+                    listed = true;
+                    if unlisted.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        health.first_list_done();
+                        tracing::info!("the first list of SnapshotJobs is complete");
+                    }
+                }
+                Ok(Event::Delete(job)) => {
+                    farewell::to_former(
+                        &context,
+                        &job.namespace().unwrap_or_default(),
+                        &job.name_any(),
+                        None,
+                    );
+                }
+                Ok(Event::Init | Event::InitApply(_) | Event::InitDone | Event::Apply(_)) => {}
+                Err(error) => tracing::warn!(%error, "watching SnapshotJobs"),
+            }
+        };
+        let watched = watcher(scope, config)
+            .default_backoff()
+            // Nobody here reads them, and they are the larger part of many objects.
+            .modify(|job| job.metadata.managed_fields = None)
+            .inspect(notice)
+            .reflect(writer)
+            .applied_objects();
         let mut ended = ended.clone();
-        let controller = controller.graceful_shutdown_on(async move {
-            let _closed = ended.wait_for(|ended| *ended).await;
-        });
+        let controller = Controller::for_stream(watched, store)
+            .with_config(Config::default().concurrency(settings.max_concurrent_reconciles))
+            .graceful_shutdown_on(async move {
+                let _closed = ended.wait_for(|ended| *ended).await;
+            });
         let health = health.clone();
         let places = places.clone();
         let reconcile = move |job: Arc<StoredJob>, context: Arc<Context>| {
@@ -183,13 +214,6 @@ async fn control(
         let never = |_: Arc<StoredJob>, error: &Infallible, _: Arc<Context>| match *error {};
         streams.push(controller.run(reconcile, never, context.clone()).boxed());
     }
-    let ready = health.clone();
-    tokio::spawn(async move {
-        if futures::future::join_all(first_lists).await.iter().all(Result::is_ok) {
-            ready.first_list_done();
-            tracing::info!("the first list of SnapshotJobs is complete");
-        }
-    });
     let mut turns = stream::select_all(streams);
     let mut beat = tokio::time::interval(BEAT);
     loop {
@@ -200,7 +224,8 @@ async fn control(
                     let namespace = gone.namespace.clone().unwrap_or_default();
                     farewell::to_former(&context, &namespace, &gone.name, None);
                 }
-                Some(Err(error)) => tracing::warn!(%error, "watching SnapshotJobs"),
+                // The watch says itself what went wrong.
+                Some(Err(error)) => tracing::debug!(%error, "the controller's stream"),
                 None => break,
             },
             _ = beat.tick() => health.beat(),
