@@ -40,6 +40,12 @@ pub enum BodyProblem {
          AudioAndVideo"
     )]
     AudioNotCaptured,
+    /// Audio uids are listed beside excluded video uids; the service takes an audio list only beside a video list.
+    #[error(
+        "subscription.videoUids must be given with subscription.audioUids: the service refuses a list of audio uids \
+         beside excludedVideoUids"
+    )]
+    AudioListBesideExcludedVideo,
     /// The Secret was read for another encryption setting than the spec has now.
     #[error("channel.encryption changed while its Secret was read; the next visit reads it again")]
     EncryptionChanged,
@@ -76,7 +82,7 @@ pub fn start_body(
         uid: recorder_uid.to_string(),
         client_request: StartRequest {
             token: material.token.clone(),
-            recording_config: recording_config(spec, material)?,
+            recording_config: recording_config(spec, recorder_uid, material)?,
             snapshot_config: SnapshotConfig { capture_interval: spec.interval_seconds, file_type: ["jpg"] },
             recording_file_config: recording.map(|recording| RecordingFileConfig {
                 av_file_type: match recording.format {
@@ -99,15 +105,13 @@ pub fn update_body(
     material: &Material,
 ) -> Result<UpdateBody, BodyProblem> {
     let (video, audio) = uid_lists(spec)?;
-    let everybody_where_none = |list: Lists| list.or_everybody();
-    let video = everybody_where_none(video);
+    let (video, audio) = both_kinds(video, audio, recorder_uid);
     Ok(UpdateBody {
         cname: spec.channel.name.clone(),
         uid: recorder_uid.to_string(),
         client_request: UpdateRequest {
             stream_subscribe: StreamSubscribe {
-                audio_uid_list: captures_audio(spec.recording.as_ref())
-                    .then(|| everybody_where_none(audio).into()),
+                audio_uid_list: captures_audio(spec.recording.as_ref()).then(|| audio.into()),
                 video_uid_list: video.into(),
             },
             storage_config: match material.sts_token {
@@ -118,12 +122,16 @@ pub fn update_body(
     })
 }
 
-fn recording_config(spec: &SnapshotJobSpec, material: &Material) -> Result<RecordingConfig, BodyProblem> {
+fn recording_config(
+    spec: &SnapshotJobSpec,
+    recorder_uid: i64,
+    material: &Material,
+) -> Result<RecordingConfig, BodyProblem> {
     let subscription = spec.subscription.as_ref();
     let (video, audio) = uid_lists(spec)?;
     // One list silences the other kind of stream, so both kinds are named as soon as one is.
     let (video, audio) = match captures_audio(spec.recording.as_ref()) && (video.given() || audio.given()) {
-        true => (video.or_everybody(), audio.or_everybody()),
+        true => both_kinds(video, audio, recorder_uid),
         false => (video, audio),
     };
     let quality = subscription.map_or(VideoQuality::High, |subscription| subscription.video_quality);
@@ -260,12 +268,28 @@ impl Lists {
         self.only.is_some() || self.all_but.is_some()
     }
 
-    fn or_everybody(self) -> Self {
+    fn or(self, otherwise: impl FnOnce() -> Self) -> Self {
         match self.given() {
             true => self,
-            false => Self { only: Some(vec![ALL_STREAMS.to_owned()]), all_but: None },
+            false => otherwise(),
         }
     }
+
+    fn everybody() -> Self {
+        Self { only: Some(vec![ALL_STREAMS.to_owned()]), all_but: None }
+    }
+}
+
+/// The lists with everybody in place of one that is not given.
+///
+/// The service takes `subscribeAudioUids` only beside `subscribeVideoUids`, so beside excluded video "every audio"
+/// has to be said by exclusion too: of the recorder itself, which sends none.
+fn both_kinds(video: Lists, audio: Lists, recorder_uid: i64) -> (Lists, Lists) {
+    let audio = match video.all_but {
+        Some(_) => audio.or(|| Lists::new(&[], &[recorder_uid])),
+        None => audio.or(Lists::everybody),
+    };
+    (video.or(Lists::everybody), audio)
 }
 
 impl From<Lists> for VideoUids {
@@ -286,8 +310,11 @@ fn uid_lists(spec: &SnapshotJobSpec) -> Result<(Lists, Lists), BodyProblem> {
     let subscription = spec.subscription.as_ref().unwrap_or(&none);
     let video = Lists::new(&subscription.video_uids, &subscription.excluded_video_uids);
     let audio = Lists::new(&subscription.audio_uids, &subscription.excluded_audio_uids);
-    match audio.given() && !captures_audio(spec.recording.as_ref()) {
-        true => Err(BodyProblem::AudioNotCaptured),
-        false => Ok((video, audio)),
+    match () {
+        () if audio.given() && !captures_audio(spec.recording.as_ref()) => Err(BodyProblem::AudioNotCaptured),
+        () if audio.only.is_some() && video.all_but.is_some() => {
+            Err(BodyProblem::AudioListBesideExcludedVideo)
+        }
+        () => Ok((video, audio)),
     }
 }

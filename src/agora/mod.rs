@@ -6,10 +6,21 @@
 
 pub mod bodies;
 pub mod budget;
+mod classify;
 pub mod client;
 pub mod endpoints;
 pub mod material;
 pub mod observe;
 pub mod regions;
+mod reply;
+pub mod settings;
 pub mod token;
+mod transport;
 pub mod wire;
+mod words;
+
+pub use budget::{JobKey, Priority};
+pub use client::{Acquired, Client, SessionAddress, StartVia, StopMode};
+pub use endpoints::{Region, Route};
+pub use material::{Account, Material, MaterialProblem, Secrets};
+pub use settings::{ClientProblem, ClientSettings, Limits};

@@ -170,6 +170,34 @@ pub(super) struct StopRequest {
     pub(super) async_stop: bool,
 }
 
+impl StartBody {
+    /// Every secret text in it, for masking what the vendor says.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let request = &self.client_request;
+        let encryption = request.recording_config.decryption.iter();
+        request
+            .token
+            .iter()
+            .chain(encryption.flat_map(|keys| [Some(&keys.secret), keys.salt.as_ref()].into_iter().flatten()))
+            .chain(request.storage_config.secrets())
+            .map(ExposeSecret::expose_secret)
+    }
+}
+
+impl UpdateBody {
+    /// Every secret text in it, for masking what the vendor says.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let storage = self.client_request.storage_config.iter();
+        storage.flat_map(StorageConfig::secrets).map(ExposeSecret::expose_secret)
+    }
+}
+
+impl StorageConfig {
+    fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        [Some(&self.access_key), Some(&self.secret_key), self.sts_token.as_ref()].into_iter().flatten()
+    }
+}
+
 fn reveal<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
 }

@@ -26,6 +26,7 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
     let now = seen.now;
     let timing = seen.timing;
     let jitter = seen.jitter;
+    let keys_end = seen.keys_end;
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
     match outcome {
         Outcome::Confirmed(Started::New { sid } | Started::Already { sid: Some(sid) }) => {
@@ -37,9 +38,8 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
             session.spec_hash = hash.to_owned();
             let words = format!("Session {sid} started with recorder uid {}.", session.recorder_uid);
             session.sid = Some(sid);
-            known.repeats = 0;
-            known.unanswered = None;
-            known.locked_out = None;
+            answered(known);
+            known.keys_sent = keys_end;
             known.last_answer = Some(now.mono);
             known.gate = now.mono + timing.confirm_at[0];
             seen.memory.refusal = None;
@@ -155,10 +155,12 @@ pub fn updated(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<(
     let now = seen.now;
     let timing = seen.timing;
     let jitter = seen.jitter;
+    let keys_end = seen.keys_end;
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
     match outcome {
         Outcome::Confirmed(()) => {
             answered(known);
+            known.keys_sent = keys_end;
             session.spec_hash = hash.to_owned();
             Vec::new()
         }

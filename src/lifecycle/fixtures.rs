@@ -78,5 +78,6 @@ pub(crate) fn seen() -> Observed {
         memory: Memory::default(),
         control_problem: None,
         start_problem: None,
+        keys_end: None,
     }
 }

@@ -32,6 +32,8 @@ pub struct Observed {
     pub control_problem: Option<Problem>,
     /// What stands in the way of starting.
     pub start_problem: Option<Problem>,
+    /// When the storage keys in the Secret end; absent if they are permanent. New keys have a new end.
+    pub keys_end: Option<Timestamp>,
 }
 
 /// The part of the metadata that matters.
@@ -85,6 +87,8 @@ pub struct Known {
     pub gate: Duration,
     /// No update of its lists before this time, monotonic.
     pub update_gate: Duration,
+    /// End of the temporary storage keys that were last sent for it.
+    pub keys_sent: Option<Timestamp>,
     /// Calls in a row that were not confirmed.
     pub repeats: u32,
     /// The first of those, monotonic, and the newest answer.
@@ -142,6 +146,8 @@ pub enum Problem {
     Token(String),
     /// The storage region has no number.
     Region(String),
+    /// The vendor would refuse the spec.
+    Spec(String),
     /// The spec is beyond this operator.
     NotUnderstood(String),
     /// Another job has the recorder uid.
@@ -155,6 +161,7 @@ impl Problem {
             Self::Secret(_) | Self::SecretsUnreadable(_) => Reason::WaitingForSecret,
             Self::Token(_) => Reason::TokenExpired,
             Self::Region(_) => Reason::UnknownRegion,
+            Self::Spec(_) => Reason::InvalidParameter,
             Self::NotUnderstood(_) => Reason::SpecNotUnderstood,
             Self::UidTaken(_) => Reason::RecorderUidInUse,
         }
@@ -167,6 +174,7 @@ impl Problem {
             | Self::SecretsUnreadable(words)
             | Self::Token(words)
             | Self::Region(words)
+            | Self::Spec(words)
             | Self::NotUnderstood(words)
             | Self::UidTaken(words) => words,
         }
@@ -188,6 +196,7 @@ impl Known {
             starts: Starts::Doubtful,
             gate: Duration::ZERO,
             update_gate: Duration::ZERO,
+            keys_sent: None,
             repeats: 0,
             unanswered: None,
             locked_out: None,
@@ -221,15 +230,27 @@ impl Observed {
             self.memory
                 .sessions
                 .entry(session.attempt)
-                .and_modify(|known| known.session = session.clone())
+                // A sid that could not be saved is known here alone.
+                .and_modify(|known| {
+                    if session.sid.is_some() || known.session.sid.is_none() {
+                        known.session = session.clone();
+                    }
+                })
                 .or_insert_with(|| Known::found(session.clone(), now));
         }
-        for known in self.memory.sessions.values() {
-            if !stored.contains_key(&known.session.attempt) {
-                self.status.sessions.push(known.session.clone());
+        let remembered = self.memory.sessions.values().map(|known| known.session.clone());
+        self.status.sessions = remembered.collect();
+    }
+
+    /// The memory to keep, with the sessions as this visit leaves them.
+    pub fn remembered(&self) -> Memory {
+        let mut memory = self.memory.clone();
+        for session in &self.status.sessions {
+            if let Some(known) = memory.sessions.get_mut(&session.attempt) {
+                known.session = session.clone();
             }
         }
-        self.status.sessions.sort_by_key(|session| session.attempt);
+        memory
     }
 
     /// What is remembered of a session in the status.

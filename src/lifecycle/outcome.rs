@@ -116,6 +116,16 @@ pub enum Stopped {
 }
 
 impl<T> Outcome<T> {
+    /// The same proof of something else.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Confirmed(value) => Outcome::Confirmed(convert(value)),
+            Self::Rejected(answer) => Outcome::Rejected(answer),
+            Self::Unknown(answer) => Outcome::Unknown(answer),
+            Self::NotSent(answer) => Outcome::NotSent(answer),
+        }
+    }
+
     /// The answer, unless it was confirmed.
     pub fn answer(&self) -> Option<&Answer> {
         match self {

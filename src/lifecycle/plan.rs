@@ -240,13 +240,13 @@ fn keep(seen: &Observed, session: &Session) -> Step {
         if seen.restart_wanted() || is_renewal_due(seen, session) {
             return stop(StopCause::Replaced);
         }
-        match wanted_difference(seen, session) {
-            Difference::Body => return stop(StopCause::Replaced),
-            Difference::Lists if known.update_gate <= seen.now.mono => {
-                return Step::Update { attempt: session.attempt };
-            }
-            Difference::Lists => {}
-            Difference::None => {}
+        let difference = wanted_difference(seen, session);
+        if difference == Difference::Body {
+            return stop(StopCause::Replaced);
+        }
+        let new_keys = seen.keys_end.is_some() && seen.keys_end != known.keys_sent;
+        if (difference == Difference::Lists || new_keys) && known.update_gate <= seen.now.mono {
+            return Step::Update { attempt: session.attempt };
         }
     }
     query(seen, session)
@@ -313,7 +313,7 @@ fn refuse(seen: &Observed, problem: &Problem) -> Step {
     let again = match problem {
         Problem::Secret(_) | Problem::SecretsUnreadable(_) | Problem::Token(_) => seen.timing.secret_every,
         Problem::UidTaken(_) => backoff::with_jitter(seen.timing.uid_taken_every, seen.jitter, &seen.timing),
-        Problem::Region(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
+        Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
     };
     Step::Refuse(problem.clone(), again)
 }

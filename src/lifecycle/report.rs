@@ -204,7 +204,9 @@ fn needs_replacement(seen: &Observed, session: &Session) -> bool {
 /// A Secret is often applied a moment after the job: only when it stays away is a person needed.
 fn problem_effort(seen: &Observed, problem: &Problem) -> Effort {
     match problem {
-        Problem::Region(_) | Problem::NotUnderstood(_) | Problem::Token(_) => Effort::Stuck,
+        Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) | Problem::Token(_) => {
+            Effort::Stuck
+        }
         Problem::UidTaken(_) => Effort::Working,
         Problem::Secret(_) | Problem::SecretsUnreadable(_) => {
             let stuck_before = conditions::get(&seen.status, ConditionType::Stalled)
@@ -221,6 +223,7 @@ fn what_next(problem: &Problem) -> &'static str {
         Problem::Secret(_) | Problem::SecretsUnreadable(_) => "It is looked for every 15 s.",
         Problem::Token(_) => "The Secret is looked at every 15 s for a new token.",
         Problem::Region(_) => "Mend spec.storage.",
+        Problem::Spec(_) => "Mend the spec.",
         Problem::NotUnderstood(_) => "A newer operator may understand it.",
         Problem::UidTaken(_) => {
             "It is tried again when the uid is free; or give spec.channel.recorders another uid."

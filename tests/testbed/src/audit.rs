@@ -82,7 +82,7 @@ impl AuditLog {
             if let Some((_, end)) = self.find(&audit_id)? {
                 return Ok(Marker { offset: end });
             }
-            self.not_after(deadline, &audit_id)?;
+            self.not_after(deadline, LINE, &audit_id)?;
             tokio::time::sleep(POLL).await;
         }
     }
@@ -114,19 +114,19 @@ impl AuditLog {
             if let Some((event, _)) = self.find(audit_id)? {
                 return Ok(event.into_write());
             }
-            self.not_after(deadline, audit_id)?;
+            self.not_after(deadline, within, audit_id)?;
             tokio::time::sleep(POLL).await;
         }
     }
 
-    fn not_after(&self, deadline: Instant, audit_id: &str) -> Result<()> {
+    fn not_after(&self, deadline: Instant, within: Duration, audit_id: &str) -> Result<()> {
         if Instant::now() < deadline {
             return Ok(());
         }
         Err(Error::NotInTime {
             program: "kube-apiserver".to_owned(),
             awaited: format!("a line for Audit-ID {audit_id} in {}", self.path.display()),
-            within: LINE,
+            within,
             log: String::new(),
         })
     }

@@ -34,32 +34,40 @@ pub struct OperatorOptions {
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
-    url: String,
+    health_url: String,
+    metrics_url: String,
 }
 
 impl Operator {
     /// Starts the program with its log in `folder` and waits until `/readyz` answers.
     pub async fn start(program: &Path, folder: &Path, options: OperatorOptions) -> Result<Self> {
         let log = folder.join(format!("operator-{}.log", &crate::random_hex()[..8]));
-        let (process, url) = again_if_port_was_taken(async || {
-            let address = format!("127.0.0.1:{}", crate::free_port()?);
-            let url = format!("http://{address}");
+        again_if_port_was_taken(async || {
+            let (health, metrics) =
+                (format!("127.0.0.1:{}", crate::free_port()?), format!("127.0.0.1:{}", crate::free_port()?));
             let mut process = Program::new("agora-snapshot-operator", program, log.clone())
                 .env("KUBECONFIG", &options.kubeconfig)
-                .arg("run")
-                .args(options.flags(&address))
                 .envs(&options.environment)
+                .arg("run")
+                .flag("health-bind-address", &health)
+                .flag("metrics-bind-address", &metrics)
+                .args(options.flags())
                 .start()?;
-            process.answers(&format!("{url}/readyz"), START).await?;
-            Ok((process, url))
+            let (health_url, metrics_url) = (format!("http://{health}"), format!("http://{metrics}"));
+            process.answers(&format!("{health_url}/readyz"), START).await?;
+            Ok(Self { process, health_url, metrics_url })
         })
-        .await?;
-        Ok(Self { process, url })
+        .await
     }
 
-    /// `http://127.0.0.1:PORT`, with `/healthz`, `/readyz` and `/metrics`.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// `http://127.0.0.1:PORT`, with `/healthz` and `/readyz`.
+    pub fn health_url(&self) -> &str {
+        &self.health_url
+    }
+
+    /// `http://127.0.0.1:PORT`, with `/metrics`.
+    pub fn metrics_url(&self) -> &str {
+        &self.metrics_url
     }
 
     /// The process: `kill` is a crash, `stop` a clean end, `log` what it wrote.
@@ -71,15 +79,18 @@ impl Operator {
     pub async fn metrics(&self) -> Result<String> {
         let what = "operator: GET /metrics";
         let failed = || crate::Error::http(what);
-        let answer =
-            crate::http_client()?.get(format!("{}/metrics", self.url)).send().await.map_err(failed())?;
+        let answer = crate::http_client()?
+            .get(format!("{}/metrics", self.metrics_url))
+            .send()
+            .await
+            .map_err(failed())?;
         answer.text().await.map_err(failed())
     }
 }
 
 impl OperatorOptions {
-    fn flags(&self, address: &str) -> Vec<String> {
-        let mut flags = vec![format!("--http-addr={address}")];
+    fn flags(&self) -> Vec<String> {
+        let mut flags = vec![];
         flags.extend(self.agora_endpoints.iter().map(|endpoint| format!("--agora-endpoint={endpoint}")));
         flags.extend(self.storage_endpoint.iter().map(|endpoint| format!("--storage-endpoint={endpoint}")));
         flags.extend(self.time_scale.iter().map(|scale| format!("--time-scale={scale}")));

@@ -19,7 +19,9 @@ const START: Duration = Duration::from_secs(30);
 pub struct SimulatorOptions {
     /// The App ID it serves, 32 hexadecimal digits; a random one if `None`.
     pub app_id: Option<String>,
-    /// Where it uploads to, whatever region a start names; the address that the vendor's name gives if `None`.
+    /// The app certificate that tokens are checked with; an app without one takes no token.
+    pub app_certificate: Option<String>,
+    /// The S3 server it uploads to, whatever vendor and region a start names; if `None` it keeps files in memory.
     pub s3_endpoint: Option<String>,
     /// All its waits are divided by this; 1 if `None`.
     pub speed: Option<u32>,
@@ -39,7 +41,6 @@ pub struct Simulator {
     app_id: String,
     customer_id: String,
     customer_secret: String,
-    app_certificate: String,
     http: reqwest::Client,
 }
 
@@ -48,7 +49,6 @@ impl Simulator {
     pub async fn start(program: &Path, folder: &Path, options: SimulatorOptions) -> Result<Self> {
         let app_id = options.app_id.clone().unwrap_or_else(crate::random_hex);
         let (customer_id, customer_secret) = (crate::random_hex(), crate::random_hex());
-        let app_certificate = crate::random_hex();
         let log = folder.join(format!("simulator-{}.log", &crate::random_hex()[..8]));
         let (process, url) = again_if_port_was_taken(async || {
             let mut arguments = vec![
@@ -56,8 +56,8 @@ impl Simulator {
                 format!("--app-id={app_id}"),
                 format!("--customer-id={customer_id}"),
                 format!("--customer-secret={customer_secret}"),
-                format!("--app-certificate={app_certificate}"),
             ];
+            arguments.extend(options.app_certificate.iter().map(|it| format!("--app-certificate={it}")));
             arguments.extend(options.s3_endpoint.iter().map(|endpoint| format!("--s3-endpoint={endpoint}")));
             arguments.extend(options.speed.iter().map(|speed| format!("--speed={speed}")));
             arguments.extend(options.seed.iter().map(|seed| format!("--seed={seed}")));
@@ -71,7 +71,7 @@ impl Simulator {
         })
         .await?;
         let http = crate::http_client()?;
-        Ok(Self { process, url, app_id, customer_id, customer_secret, app_certificate, http })
+        Ok(Self { process, url, app_id, customer_id, customer_secret, http })
     }
 
     /// `http://127.0.0.1:PORT`, for `--agora-endpoint`.
@@ -92,11 +92,6 @@ impl Simulator {
     /// Customer secret of the REST API.
     pub fn customer_secret(&self) -> &str {
         &self.customer_secret
-    }
-
-    /// App certificate that tokens are made with.
-    pub fn app_certificate(&self) -> &str {
-        &self.app_certificate
     }
 
     /// The process, to stop, suspend or kill it.
@@ -121,19 +116,26 @@ impl Simulator {
         Ok(())
     }
 
-    /// Every session that ever ran.
-    pub async fn sessions(&self) -> Result<Value> {
-        self.send(http::Method::GET, &["sessions"], None).await
+    /// The sessions that ever ran, narrowed by query parameters of the interface: `state=live` for example, or
+    /// `wait=1` to have the answer when there is one; refused with status 408 if that takes too long.
+    pub async fn sessions(&self, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        self.ask("sessions", narrow).await
     }
 
-    /// The journal of the requests to the vendor's interface.
-    pub async fn requests(&self) -> Result<Value> {
-        self.send(http::Method::GET, &["requests"], None).await
+    /// The journal of the requests to the vendor's interface, narrowed likewise: `verb=start` for example.
+    pub async fn requests(&self, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        self.ask("requests", narrow).await
     }
 
     /// Arranges a fault.
     pub async fn fault(&self, fault: Value) -> Result<Value> {
         self.send(http::Method::POST, &["faults"], Some(fault)).await
+    }
+
+    /// Takes back the faults that have not happened yet.
+    pub async fn clear_faults(&self) -> Result<()> {
+        self.send(http::Method::DELETE, &["faults"], None).await?;
+        Ok(())
     }
 
     /// The unconfirmed facts of the vendor, as they are set.
@@ -146,16 +148,36 @@ impl Simulator {
         self.send(http::Method::PUT, &["settings"], Some(settings)).await
     }
 
-    /// One request to the control interface; `segments` follow `/_sim/`. `Null` if the answer has no body.
+    async fn ask(&self, list: &str, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        let mut url = self.control(&[list])?;
+        if !narrow.is_empty() {
+            url.query_pairs_mut().extend_pairs(narrow);
+        }
+        let what = format!("simulator: GET /_sim/{list} {narrow:?}");
+        let mut answer = self.exchange(self.http.get(url), what.clone()).await?;
+        match answer.get_mut(list).map(Value::take) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(Error::Http { what, detail: format!("the answer has no list {list:?}: {answer}") }),
+        }
+    }
+
     async fn send(&self, method: http::Method, segments: &[&str], body: Option<Value>) -> Result<Value> {
         let what = format!("simulator: {method} /_sim/{}", segments.join("/"));
-        let mut url = reqwest::Url::parse(&self.url).map_err(Error::http(&what))?;
+        let request = self.http.request(method, self.control(segments)?);
+        self.exchange(if let Some(body) = body { request.json(&body) } else { request }, what).await
+    }
+
+    /// The address of `/_sim/` followed by `segments`.
+    fn control(&self, segments: &[&str]) -> Result<reqwest::Url> {
+        let mut url = reqwest::Url::parse(&self.url)
+            .map_err(Error::http(format!("the simulator printed no address but {:?}", self.url)))?;
         // Pushed one by one, as a channel name may have a slash or a question mark in it.
-        url.path_segments_mut().expect("an http URL has a path").push("_sim").extend(segments);
-        let mut request = self.http.request(method, url);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push("_sim").extend(segments);
+        Ok(url)
+    }
+
+    /// The JSON value of the answer, `Null` if it has no body.
+    async fn exchange(&self, request: reqwest::RequestBuilder, what: String) -> Result<Value> {
         let answer = request.send().await.map_err(Error::http(&what))?;
         let status = answer.status();
         let text = answer.text().await.map_err(Error::http(&what))?;
