@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use agora_snapshot_operator::settings::{Command, CommandLine, Settings};
 use agora_snapshot_operator::{api, controller, telemetry};
 use clap::Parser;
-use kube::{CustomResourceExt, Resource};
+use kube::Resource;
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run(settings) => run(*settings),
-        Command::Crd => crd(),
+        Command::Crd => {
+            print!("{}", api::crd_yaml());
+            Ok(())
+        }
         Command::Version => {
             print_version();
             Ok(())
@@ -37,11 +40,6 @@ fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     runtime
         .block_on(controller::run(settings))
         .inspect_err(|error| tracing::error!(%error, "the operator ended"))?;
-    Ok(())
-}
-
-fn crd() -> Result<(), Box<dyn Error>> {
-    print!("{}", serde_saphyr::to_string(&api::SnapshotJob::crd())?);
     Ok(())
 }
 

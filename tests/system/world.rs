@@ -29,6 +29,9 @@ const CANARY: &str = "CANARY7f3a";
 /// How long a test waits for something that should be there in a moment. A loaded machine is what this allows for.
 pub const SOON: Duration = Duration::from_secs(60);
 
+/// As long as Kubernetes waits by the chart: `terminationGracePeriodSeconds`.
+const GRACE: Duration = Duration::from_secs(75);
+
 /// How a world is made.
 pub struct Plan {
     name: &'static str,
@@ -216,20 +219,22 @@ impl World {
         let mut operator = Operator::start(&program, self.testbed.folder(), self.operator_options.clone())
             .await
             .expect("the operator starts");
-        self.logs.push(operator.process().log().to_owned());
+        self.logs.push(operator.process().log_file().to_owned());
         self.operator = Some(operator);
     }
 
     /// Ends the operator as a crash does.
     pub async fn kill_operator(&mut self) {
         let mut operator = self.operator.take().expect("an operator");
-        operator.process().kill().await.expect("it is killed");
+        operator.process().kill();
+        operator.process().ended_within(SOON).await.expect("it is dead");
     }
 
     /// Ends the operator as Kubernetes does.
     pub async fn stop_operator(&mut self) {
         let mut operator = self.operator.take().expect("an operator");
-        operator.process().stop().await.expect("it ends by itself");
+        let status = operator.process().stop(GRACE).await.expect("it ends");
+        assert!(status.success(), "the operator ended with {status}");
     }
 
     // === objects ===
@@ -409,7 +414,8 @@ impl World {
         if let Some(mut operator) = self.operator.take() {
             let metrics = operator.metrics().await.expect("metrics");
             self.holds_no_secret("the metrics", &metrics);
-            operator.process().stop().await.expect("the operator ends by itself");
+            let status = operator.process().stop(GRACE).await.expect("it ends");
+            assert!(status.success(), "the operator ended with {status}\n{}", self.log_tail());
         }
         self.watching.abort();
         for path in &self.logs {
