@@ -47,3 +47,42 @@ pub fn audio_segment(start: Millis, length: Millis) -> Vec<u8> {
     }
     stream.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_playlist_says_how_long_each_segment_is_and_whether_more_comes() {
+        let segments = [("a.ts".to_owned(), 15_000), ("b.ts".to_owned(), 1_204)];
+        let text = playlist(&segments, true);
+        assert!(text.starts_with("#EXTM3U\n") && text.ends_with("#EXT-X-ENDLIST\n"));
+        assert!(text.contains("#EXT-X-TARGETDURATION:15\n"));
+        assert!(text.contains("#EXTINF:15.000,\na.ts\n#EXTINF:1.204,\nb.ts\n"));
+        assert!(!playlist(&segments, false).contains("ENDLIST"));
+    }
+
+    #[test]
+    fn segments_are_whole_packets_in_unbroken_order() {
+        for bytes in [video_segment(7, 0, 3000), audio_segment(0, 3000), video_segment(9, 15_000, 1)] {
+            assert_eq!(bytes.len() % 188, 0);
+            let mut expected = 0;
+            let mut media = 0;
+            for packet in bytes.chunks(188) {
+                assert_eq!(packet[0], 0x47);
+                let pid = u16::from_be_bytes([packet[1] & 0x1F, packet[2]]);
+                if pid == 0x0100 {
+                    assert_eq!(packet[3] & 0x0F, expected, "continuity");
+                    expected = (expected + 1) % 16;
+                    media += 1;
+                }
+            }
+            assert!(media > 0);
+        }
+    }
+
+    #[test]
+    fn a_user_has_a_colour_of_its_own() {
+        assert_ne!(video_segment(7, 0, 1000), video_segment(8, 0, 1000));
+    }
+}

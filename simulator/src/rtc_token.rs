@@ -72,26 +72,23 @@ fn join_end(token: &str, app_certificate: &str, claim: Claim<'_>) -> Result<u64,
     if app_id != claim.app_id {
         return Err("is for another App ID");
     }
-    for _ in 0..services {
-        let service = reader.short()?;
-        let privileges = reader.privileges()?;
-        if service != RTC_SERVICE {
-            return Err("has a service before RTC, whose layout is not known here");
-        }
-        let (cname, uid) = (reader.text()?, reader.text()?);
-        if cname != claim.cname {
-            return Err("is for another channel");
-        }
-        // An empty uid is a token for everybody.
-        if !uid.is_empty() && uid != claim.uid.to_string() {
-            return Err("is for another uid");
-        }
-        let join = privileges.iter().find(|(key, _)| *key == JOIN_CHANNEL).map(|(_, seconds)| *seconds);
-        let seconds = join.ok_or("does not give the right to join")?;
-        let lives = if seconds == 0 { expires } else { seconds.min(expires) };
-        return Ok(u64::from(issued) + u64::from(lives));
+    if services == 0 || reader.short()? != RTC_SERVICE {
+        // Services stand in ascending order, and RTC is the first.
+        return Err("has no RTC service");
     }
-    Err("has no RTC service")
+    let privileges = reader.privileges()?;
+    let (cname, uid) = (reader.text()?, reader.text()?);
+    if cname != claim.cname {
+        return Err("is for another channel");
+    }
+    // An empty uid is a token for everybody.
+    if !uid.is_empty() && uid != claim.uid.to_string() {
+        return Err("is for another uid");
+    }
+    let join = privileges.iter().find(|(key, _)| *key == JOIN_CHANNEL).map(|(_, seconds)| *seconds);
+    let seconds = join.ok_or("does not give the right to join")?;
+    let lives = if seconds == 0 { expires } else { seconds.min(expires) };
+    Ok(u64::from(issued) + u64::from(lives))
 }
 
 fn mac(key: &[u8]) -> Hmac<Sha256> {

@@ -76,3 +76,40 @@ fn stamp(pixels: &mut [u8], width: usize, (left, top): (usize, usize), scale: us
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCENE: Scene<'_> =
+        Scene { cname: "lobby", uid: 7, wall: 1_700_000_000_000, sequence: 1, width: 640, height: 360 };
+
+    #[test]
+    fn it_is_a_whole_jpeg_of_the_wanted_size() {
+        let jpeg = draw(SCENE).unwrap();
+        assert_eq!((&jpeg[..3], &jpeg[jpeg.len() - 2..]), (&[0xFF, 0xD8, 0xFF][..], &[0xFF, 0xD9][..]));
+        // Start of frame: marker, length, precision, height, width.
+        let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+        assert_eq!(jpeg[frame + 5..frame + 9], [1, 104, 2, 128]);
+    }
+
+    #[test]
+    fn everything_that_tells_two_apart_is_in_the_picture() {
+        let first = draw(SCENE).unwrap();
+        let others = [
+            Scene { cname: "lobbz", ..SCENE },
+            Scene { uid: 8, ..SCENE },
+            Scene { wall: 1_700_000_000_001, ..SCENE },
+            Scene { sequence: 2, ..SCENE },
+        ];
+        for other in others {
+            assert_ne!(draw(other).unwrap(), first, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_in_a_small_picture_is_cut_not_wrapped() {
+        let name = "x".repeat(63);
+        assert!(draw(Scene { cname: &name, width: 320, height: 180, ..SCENE }).is_ok());
+    }
+}

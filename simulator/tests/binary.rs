@@ -1,5 +1,6 @@
 //! The program as its users meet it: flags, HTTP, the control interface, faults, a clean end. Files go to memory here;
 //! the real S3 server is the system tests' part.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

@@ -24,7 +24,7 @@ impl Service {
 
     /// When something will happen by itself next; nothing if only a call can change anything.
     pub fn next_wakeup(&self) -> Option<Millis> {
-        self.sessions.iter().filter_map(|session| due(session)).min()
+        self.sessions.iter().filter_map(due).min()
     }
 
     pub(super) fn advance_to(&mut self, now: Millis) {

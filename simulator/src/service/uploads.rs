@@ -1,7 +1,7 @@
 //! Uploads: from a file that is due to one that lies in its bucket. Owns retries, the vendor's own backup, and what a
 //! refused bucket means for the session [API §10]. Sending the bytes is the world's.
 
-use super::session::{EndReason, PendingUpload, Phase};
+use super::session::{EndReason, PendingUpload};
 use super::{Content, Effect, Service};
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::validate::Storage;
@@ -189,11 +189,5 @@ impl Service {
         self.advance_to(now);
         self.storage_down = down;
         std::mem::take(&mut self.effects)
-    }
-
-    /// Whether a session has files that are neither in its bucket nor in the backup.
-    pub fn uploads_under_way(&self) -> usize {
-        let open = |phase| !matches!(phase, Phase::Ended);
-        self.sessions.iter().filter(|s| open(s.phase) && !s.uploads_done()).count()
     }
 }

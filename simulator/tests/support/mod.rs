@@ -1,5 +1,10 @@
 //! A service in virtual time: calls with good bodies, uploads that succeed unless told otherwise.
-#![allow(dead_code, unreachable_pub, reason = "a module of test binaries, each of which uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "a module of test binaries, each of which uses a part of it"
+)]
 
 use std::num::NonZeroU32;
 
@@ -232,4 +237,16 @@ impl Bench {
 
 pub fn verdict(answer: &Answer) -> (u16, Option<u64>) {
     (answer.status, answer.code())
+}
+
+/// A body with one value put at a path like `clientRequest.snapshotConfig.fileType`; `null` removes it.
+pub fn edited(mut body: Value, path: &str, value: Value) -> Value {
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let parent = parents.split('.').filter(|key| !key.is_empty()).fold(&mut body, |at, key| &mut at[key]);
+    if value.is_null() {
+        parent.as_object_mut().unwrap().remove(last);
+    } else {
+        parent[last] = value;
+    }
+    body
 }
