@@ -169,6 +169,7 @@ impl Visit<'_> {
             Ok(stored) => {
                 self.context.metrics.status_report(true);
                 self.stored = stored;
+                self.note_transition();
                 return Ok(None);
             }
             Err(error) => error,
@@ -251,6 +252,7 @@ impl Visit<'_> {
                 Ok(stored) => {
                     self.context.metrics.status_report(true);
                     self.stored = stored;
+                    self.note_transition();
                 }
                 Err(KubeError::Conflict | KubeError::Gone) => return Ok(Happened::LookAgain),
                 Err(error) => return Err(error),
