@@ -28,13 +28,18 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
     let jitter = seen.jitter;
     let keys_end = seen.keys_end;
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
+    let is_new = matches!(outcome, Outcome::Confirmed(Started::New { .. }));
     match outcome {
         Outcome::Confirmed(Started::New { sid } | Started::Already { sid: Some(sid) }) => {
-            let control_life = session.control_end_time.as_ref().map(|end| now.until(end));
-            let since_acquire = Duration::try_from(now.since(&session.acquire_time)).unwrap_or_default();
             session.state = SessionState::Running;
             session.start_time = Some(now.stored());
-            session.control_end_time = control_life.map(|life| now.after(life + since_acquire));
+            if is_new {
+                // The vendor counts from the sid. Of a session that ran before nobody knows since when: what was
+                // written, counted from the acquire, is early enough.
+                let control_life = session.control_end_time.as_ref().map(|end| now.until(end));
+                let since_acquire = Duration::try_from(now.since(&session.acquire_time)).unwrap_or_default();
+                session.control_end_time = control_life.map(|life| now.after(life + since_acquire));
+            }
             session.spec_hash = hash.to_owned();
             let words = format!("Session {sid} started with recorder uid {}.", session.recorder_uid);
             session.sid = Some(sid);
@@ -273,3 +278,6 @@ fn is_running(status: i64) -> bool {
 fn is_ending(status: i64) -> bool {
     matches!(status, 6 | 7 | 8 | 20)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,9 @@ pub mod words;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the system tests use all of it")]
+#[path = "../../tests/system/kstatus.rs"]
+mod kstatus;
+#[cfg(test)]
+mod properties;

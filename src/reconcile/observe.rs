@@ -40,6 +40,7 @@ pub(super) async fn observe<'a>(
         control_problem: None,
         start_problem: None,
         keys_end: None,
+        token_end: None,
     };
     seen.join();
     let routes = remembered.routes.clone();
@@ -95,7 +96,11 @@ impl Visit<'_> {
             // What was found wanting may be mended at any moment: the next visit reads it again.
             names.iter().for_each(|name| self.context.secrets.forget(&self.seen.job.namespace, name));
         }
-        self.seen.start_problem = judged.err();
+        self.seen.start_problem = match &self.seen.spec {
+            Ok(_) => judged.err(),
+            // Without it nobody can say what a repeated start has to send.
+            Err(why) => Some(Problem::NotUnderstood(why.clone())),
+        };
     }
 
     fn judge_account(&mut self, secrets: &Secrets) {
@@ -117,6 +122,7 @@ impl Visit<'_> {
         let material = material.map_err(|problem| secret_problem(&problem))?;
         bodies::start_body(&spec, recorder_uid, &material).map_err(|problem| body_problem(&problem))?;
         self.seen.keys_end = material.sts_end;
+        self.seen.token_end = material.token_end;
         self.material = Some(material);
         Ok(())
     }
