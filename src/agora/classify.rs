@@ -195,3 +195,6 @@ fn is_about_rate(reply: &Reply) -> bool {
 fn says(reply: &Reply, words: &str) -> bool {
     reply.text().is_some_and(|text| text.to_ascii_lowercase().contains(words))
 }
+
+#[cfg(test)]
+mod tests;

@@ -337,3 +337,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
