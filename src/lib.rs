@@ -1,7 +1,15 @@
 //! Kubernetes operator that keeps Agora channel snapshots flowing into the user's own bucket.
 //!
-//! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`}.
+//! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`, `snapshots`}.
 
 pub mod agora;
 pub mod api;
+pub mod cluster;
+pub mod controller;
 pub mod lifecycle;
+pub mod metrics;
+pub mod probes;
+pub mod reconcile;
+pub mod settings;
+pub mod snapshots;
+pub mod telemetry;

@@ -118,4 +118,33 @@ impl Reason {
     pub fn as_str(self) -> String {
         format!("{self:?}")
     }
+
+    /// The reason of a stored condition; `None` if this operator does not know it.
+    pub fn parse(word: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::from(word)).ok()
+    }
+
+    /// Whether a person should hear of it even while the operator still works on it.
+    pub const fn is_trouble(self) -> bool {
+        matches!(
+            self,
+            Self::WaitingForSecret
+                | Self::RecoveringSid
+                | Self::QuotaQueued
+                | Self::RateLimited
+                | Self::VendorUnavailable
+                | Self::RecorderUidInUse
+                | Self::OrphanRisk
+                | Self::Unauthorized
+                | Self::AppIdInvalid
+                | Self::AccountSuspended
+                | Self::InvalidParameter
+                | Self::UnknownRegion
+                | Self::TokenExpired
+                | Self::StartNotConfirmed
+                | Self::SessionLost
+                | Self::DeadlineExceeded
+                | Self::SpecNotUnderstood
+        )
+    }
 }

@@ -2,11 +2,17 @@
 //!
 //! Data only. Nothing here reads a clock, a client or an environment; whoever needs a decision asks `lifecycle`.
 
+pub mod capture;
+pub mod channel;
 pub mod conditions;
+mod crd;
+mod schema;
 pub mod spec;
 pub mod status;
+pub mod storage;
 
 pub use conditions::{ConditionType, Reason};
+pub use crd::{crd, crd_yaml};
 pub use spec::{SnapshotJob, SnapshotJobSpec};
 pub use status::SnapshotJobStatus;
 

@@ -19,6 +19,7 @@ pub struct SnapshotJobStatus {
     pub phase: Option<Phase>,
     /// Ready, Reconciling, Stalled, Succeeded, SnapshotsArriving, ControlReachable, StorageWritable.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// When the operator began with this run of the job. A resume and a revival begin a new run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,12 +38,15 @@ pub struct SnapshotJobStatus {
     pub failures: Option<i32>,
     /// Last value of the restart annotation that was acted upon.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 262_144))]
     pub last_handled_restart: Option<String>,
     /// Sessions that may be running, and billed. At most four.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["attempt"]))]
     pub sessions: Vec<Session>,
     /// Sessions that are over, newest first, the last ten.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub history: Vec<PastSession>,
     /// Where the snapshots go.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,17 +92,22 @@ pub struct Session {
     /// Recorder uid the session was started with.
     pub recorder_uid: i64,
     /// App ID the session was started with.
+    #[schemars(length(max = 4096))]
     pub app_id: String,
     /// Channel name the session was started with.
+    #[schemars(length(max = 4096))]
     pub channel: String,
     /// The vendor's resourceId.
+    #[schemars(length(max = 4096))]
     pub resource_id: String,
     /// Random mark of the visit that wrote the claim.
+    #[schemars(length(max = 4096))]
     pub nonce: String,
     /// When the vendor gave the resourceId.
     pub acquire_time: Time,
     /// The vendor's sid, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
     pub sid: Option<String>,
     /// When the vendor answered the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,6 +122,7 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_end_time: Option<Time>,
     /// Hash of the part of the spec it was started with.
+    #[schemars(length(max = 4096))]
     pub spec_hash: String,
     /// Why it is being stopped; set before the first stop is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,10 +148,14 @@ pub enum SessionState {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastSession {
+    /// Number of the claim.
+    pub attempt: i64,
     /// The vendor's sid, where it was ever known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
     pub sid: Option<String>,
     /// The vendor's resourceId.
+    #[schemars(length(max = 4096))]
     pub resource_id: String,
     /// Recorder uid it ran with.
     pub recorder_uid: i64,
@@ -176,9 +190,11 @@ pub enum EndReason {
 #[serde(rename_all = "camelCase")]
 pub struct StorageSummary {
     /// Bucket.
+    #[schemars(length(max = 4096))]
     pub bucket: String,
     /// Folder inside the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
     pub prefix: Option<String>,
 }
 
@@ -193,9 +209,11 @@ pub struct SnapshotsSummary {
     pub last_time: Option<Time>,
     /// Object key of the newest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
     pub last_file: Option<String>,
     /// Per user, those with the newest snapshots first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["uid"]))]
     pub users: Vec<UserSnapshots>,
 }
 

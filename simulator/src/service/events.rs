@@ -1,0 +1,168 @@
+//! Notifications [API §9]: what the vendor would tell its user's server. They are kept with their session; sending
+//! them is no part of this crate yet. Owns the payloads.
+
+use serde_json::{Value, json};
+
+use super::session::{EndReason, Event, PendingUpload, Session, TrackKind};
+use super::{Content, Service, Target};
+use crate::clock::{Millis, rfc3339};
+use crate::settings::name;
+use crate::validate::Start;
+
+/// `serviceType` of the service itself, of the recorder and of the uploader.
+const SERVICE: u32 = 0;
+const RECORDER: u32 = 1;
+const UPLOADER: u32 = 2;
+
+impl Service {
+    fn tell(
+        &mut self,
+        at: Millis,
+        index: usize,
+        (event, service): (u32, u32),
+        message: &str,
+        details: Value,
+    ) {
+        let wall = self.clock.wall_at(at);
+        let session = &mut self.sessions[index];
+        let mut all = json!({ "msgName": message });
+        if let (Value::Object(all), Value::Object(details)) = (&mut all, details) {
+            all.extend(details);
+        }
+        let payload = json!({
+            "cname": session.cname,
+            "uid": session.current_uid.to_string(),
+            "sid": session.sid,
+            "sequence": session.events.len(),
+            "sendts": wall,
+            "serviceType": service,
+            "serviceScene": if session.task.records { "rtc_record" } else { "rtc_snapshot" },
+            "details": all,
+        });
+        session.events.push(Event { event_type: event, time: rfc3339(wall), payload });
+    }
+
+    pub(super) fn tell_joined(&mut self, at: Millis, index: usize) {
+        self.tell(at, index, (40, RECORDER), "recorder_started", json!({"status": 0}));
+        if self.settings.is(name::EVENT_13, "sent") {
+            self.tell(at, index, (13, SERVICE), "high_availability_register", json!({"status": 0}));
+        }
+    }
+
+    pub(super) fn tell_failover(&mut self, at: Millis, index: usize) {
+        let new_uid = self.sessions[index].current_uid;
+        self.tell(at, index, (12, SERVICE), "session_failover", json!({"newUid": new_uid}));
+    }
+
+    pub(super) fn tell_video_state(&mut self, at: Millis, index: usize, uid: u32, receiving: bool) {
+        let details = json!({
+            "streamUid": uid.to_string(),
+            "state": if receiving { 0 } else { 1 },
+            "UtcMs": self.clock.wall_at(at),
+        });
+        self.tell(at, index, (44, RECORDER), "recorder_video_stream_state_changed", details);
+    }
+
+    pub(super) fn tell_slice(&mut self, at: Millis, index: usize, (uid, kind): (u32, TrackKind)) {
+        let details = json!({
+            "startUtcMs": self.clock.wall_at(at), "discontinueUtcMs": self.clock.wall_at(at),
+            "mixedAllUser": false, "streamUid": uid.to_string(), "trackType": kind.word(),
+        });
+        self.tell(at, index, (42, RECORDER), "recorder_slice_start", details);
+    }
+
+    pub(super) fn tell_uploaded(&mut self, at: Millis, index: usize, upload: &PendingUpload) {
+        if upload.in_backup {
+            let details = json!({"status": 0, "fileList": [{"fileName": upload.key}]});
+            self.tell(at, index, (32, UPLOADER), "backuped", details);
+        }
+        match &upload.content {
+            Content::Snapshot { .. } => {
+                let service =
+                    if self.settings.number(name::EVENT_45_SERVICE_TYPE) == 2 { UPLOADER } else { RECORDER };
+                self.tell(
+                    at,
+                    index,
+                    (45, service),
+                    "recorder_snapshot_file",
+                    json!({"fileName": upload.key}),
+                );
+            }
+            Content::Playlist { segments, ended: false } if segments.len() == 1 => {
+                let details = json!({ "fileList": upload.key });
+                self.tell(at, index, (4, SERVICE), "cloud_recording_file_infos", details);
+            }
+            Content::Playlist { .. } | Content::VideoSegment { .. } | Content::AudioSegment { .. } => {}
+        }
+    }
+
+    /// Event 2: 31 a file is sent again, 32 it goes to the backup.
+    pub(super) fn tell_upload_warning(&mut self, at: Millis, index: usize, code: u32) {
+        let details = json!({"module": 1, "warnCode": code});
+        self.tell(at, index, (2, SERVICE), "cloud_recording_warning", details);
+    }
+
+    /// Event 1 where the end has a cause that the user can mend.
+    pub(super) fn tell_cause(&mut self, at: Millis, index: usize, reason: EndReason) {
+        let (module, code, message) = match reason {
+            EndReason::TokenWrong => (0, 110, "invalid token".to_owned()),
+            EndReason::TokenExpired => (0, 109, "token expired".to_owned()),
+            EndReason::StorageRefused => match self.sessions[index].upload_refusal.clone() {
+                Some((code, message)) => (1, code, message),
+                None => (1, 47, "upload failed".to_owned()),
+            },
+            EndReason::Stopped
+            | EndReason::Idle
+            | EndReason::UidCollision
+            | EndReason::Killed
+            | EndReason::FailoverExhausted => return,
+        };
+        let details =
+            json!({"module": module, "errorLevel": 5, "errorCode": code, "stat": 0, "errorMsg": message});
+        self.tell(at, index, (1, SERVICE), "cloud_recording_error", details);
+    }
+
+    pub(super) fn tell_left(&mut self, at: Millis, index: usize, leave_code: u32) {
+        self.tell(at, index, (41, RECORDER), "recorder_leave", json!({"leaveCode": leave_code}));
+    }
+
+    pub(super) fn tell_uploads_done(&mut self, at: Millis, index: usize) {
+        let session = &self.sessions[index];
+        let files = if session.is_snapshot_only() {
+            if self.settings.is(name::SNAPSHOT_UPLOADED_EVENT, "absent") {
+                return;
+            }
+            json!([])
+        } else {
+            self.file_list(index)
+        };
+        let (event, message) = if session.backed_up { (32, "backuped") } else { (31, "uploaded") };
+        self.tell(at, index, (event, UPLOADER), message, json!({"status": 0, "fileList": files}));
+    }
+
+    pub(super) fn tell_exit(&mut self, at: Millis, index: usize) {
+        let abnormal = u32::from(self.sessions[index].ended_abnormally());
+        self.tell(at, index, (11, SERVICE), "session_exit", json!({"exitStatus": abnormal}));
+    }
+
+    pub(super) fn tell_sts_expired(&mut self, at: Millis, index: usize) {
+        if self.settings.is(name::EVENT_34, "sent") {
+            self.tell(at, index, (34, UPLOADER), "STSExpired", json!({}));
+        }
+    }
+
+    /// Event 3 goes to the session that is in the way of a duplicate start.
+    pub(super) fn note_duplicate_start(&mut self, at: Millis, target: &Target, start: &Start) {
+        let in_the_way = |session: &Session| {
+            session.is_live() && session.app_id == target.app_id && session.current_uid == start.uid
+        };
+        if let Some(index) = self.sessions.iter().position(|s| in_the_way(s) && s.cname == start.cname) {
+            let details = json!({
+                "status": self.sessions[index].status(at),
+                "recordingMode": self.settings.number(name::EVENT_3_RECORDING_MODE),
+                "fileList": "",
+            });
+            self.tell(at, index, (3, SERVICE), "cloud_recording_status_update", details);
+        }
+    }
+}

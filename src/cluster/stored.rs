@@ -1,0 +1,218 @@
+//! An object as the API server holds it. Spec and status are read apart from each other, and leniently: an operator
+//! that does not understand a spec must still be able to stop the session that the status names.
+
+use kube::api::{ObjectMeta, TypeMeta};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::api::status::Session;
+use crate::api::{FINALIZER, RESTART_ANNOTATION, SnapshotJob, SnapshotJobSpec, SnapshotJobStatus};
+use crate::lifecycle::observed::Job;
+
+/// A SnapshotJob whose spec and status are still text.
+#[derive(Clone, Debug, Deserialize, Resource, Serialize)]
+#[resource(inherit = SnapshotJob)]
+pub struct StoredJob {
+    /// `apiVersion` and `kind`, which a write has to carry.
+    #[serde(flatten, default)]
+    pub types: Option<TypeMeta>,
+    /// `metadata`.
+    pub metadata: ObjectMeta,
+    /// `spec` as stored.
+    #[serde(default)]
+    pub spec: Value,
+    /// `status` as stored.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub status: Value,
+}
+
+/// Fields of the status that this operator owns. What a newer operator added beside them is kept.
+const OWNED: [&str; 13] = [
+    "observedGeneration",
+    "phase",
+    "conditions",
+    "startTime",
+    "captureStartTime",
+    "completionTime",
+    "nextAttemptTime",
+    "failures",
+    "lastHandledRestart",
+    "sessions",
+    "history",
+    "storage",
+    "snapshots",
+];
+
+impl StoredJob {
+    /// What decisions need of the metadata.
+    pub fn job(&self) -> Job {
+        Job {
+            uid: self.uid().unwrap_or_default(),
+            namespace: self.namespace().unwrap_or_default(),
+            name: self.name_any(),
+            generation: self.metadata.generation.unwrap_or(0),
+            deleting: self.metadata.deletion_timestamp.is_some(),
+            has_finalizer: self.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            restart: self.annotations().get(RESTART_ANNOTATION).cloned(),
+        }
+    }
+
+    /// The spec.
+    ///
+    /// # Errors
+    /// Why this operator does not understand it.
+    pub fn spec(&self) -> Result<SnapshotJobSpec, String> {
+        serde_json::from_value(self.spec.clone()).map_err(|error| error.to_string())
+    }
+
+    /// Name of the Secret with the customer's id and secret, even where the rest of the spec is not understood.
+    pub fn credentials_name(&self) -> Option<&str> {
+        self.spec.get("credentialsRef")?.get("name")?.as_str()
+    }
+
+    /// The status, as much of it as can be read.
+    pub fn status(&self) -> SnapshotJobStatus {
+        SnapshotJobStatus {
+            observed_generation: self.read("observedGeneration"),
+            phase: self.read("phase"),
+            conditions: self.read_each("conditions"),
+            start_time: self.read("startTime"),
+            capture_start_time: self.read("captureStartTime"),
+            completion_time: self.read("completionTime"),
+            next_attempt_time: self.read("nextAttemptTime"),
+            failures: self.read("failures"),
+            last_handled_restart: self.read("lastHandledRestart"),
+            sessions: self.read_each("sessions"),
+            history: self.read_each("history"),
+            storage: self.read("storage"),
+            snapshots: self.read("snapshots"),
+        }
+    }
+
+    /// The object with this status. Fields of a newer operator, and sessions that this one cannot read, are kept.
+    pub fn with_status(&self, status: &SnapshotJobStatus) -> Self {
+        let mut fields = self.status.as_object().cloned().unwrap_or_default();
+        let mut written = match serde_json::to_value(status) {
+            Ok(Value::Object(written)) => written,
+            Ok(_) | Err(_) => Map::new(),
+        };
+        self.keep_unreadable_sessions(&mut written);
+        for field in OWNED {
+            match written.remove(field) {
+                Some(value) => fields.insert(field.to_owned(), value),
+                None => fields.remove(field),
+            };
+        }
+        self.written(Value::Object(fields))
+    }
+
+    /// The object with these sessions and otherwise its stored status: the smallest write that saves a sid.
+    pub fn with_sessions(&self, sessions: &[Session]) -> Self {
+        let mut fields = self.status.as_object().cloned().unwrap_or_default();
+        fields.insert("sessions".to_owned(), serde_json::to_value(sessions).unwrap_or_default());
+        self.written(Value::Object(fields))
+    }
+
+    fn written(&self, status: Value) -> Self {
+        let types = Some(TypeMeta::resource::<SnapshotJob>());
+        let mut metadata = self.metadata.clone();
+        metadata.managed_fields = None;
+        Self { types, metadata, spec: self.spec.clone(), status }
+    }
+
+    fn read<T: DeserializeOwned>(&self, field: &str) -> Option<T> {
+        serde_json::from_value(self.status.get(field)?.clone()).ok()
+    }
+
+    fn read_each<T: DeserializeOwned>(&self, field: &str) -> Vec<T> {
+        let entries = self.status.get(field).and_then(Value::as_array);
+        entries.into_iter().flatten().filter_map(|entry| serde_json::from_value(entry.clone()).ok()).collect()
+    }
+
+    fn keep_unreadable_sessions(&self, written: &mut Map<String, Value>) {
+        let unreadable = self
+            .status
+            .get("sessions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|entry| serde_json::from_value::<Session>((*entry).clone()).is_err())
+            .cloned()
+            .collect::<Vec<_>>();
+        if unreadable.is_empty() {
+            return;
+        }
+        if let Value::Array(sessions) = written.entry("sessions").or_insert_with(|| Value::Array(Vec::new()))
+        {
+            sessions.extend(unreadable);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::lifecycle::fixtures;
+
+    fn stored(status: Value) -> StoredJob {
+        let spec = serde_json::to_value(fixtures::spec()).expect("a spec");
+        serde_json::from_value(json!({
+            "apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
+            "metadata": {"name": "lobby", "namespace": "live", "uid": "u", "resourceVersion": "7"},
+            "spec": spec, "status": status,
+        }))
+        .expect("an object")
+    }
+
+    #[test]
+    fn every_field_of_the_status_is_read_and_owned() {
+        let schema = serde_json::to_value(schemars::schema_for!(SnapshotJobStatus)).expect("a schema");
+        let mut fields: Vec<&String> = schema["properties"].as_object().expect("properties").keys().collect();
+        let mut owned = OWNED.map(str::to_owned).to_vec();
+        fields.sort();
+        owned.sort();
+        assert_eq!(fields, owned.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_read_is_written_back_unchanged() {
+        let status = json!({
+            "observedGeneration": 3, "phase": "Running", "failures": 2, "lastHandledRestart": "x",
+            "startTime": "2026-01-01T00:00:00Z", "captureStartTime": "2026-01-01T00:00:10Z",
+            "sessions": [{"attempt": 1, "state": "Running", "recorderUid": 1, "appId": "a", "channel": "c",
+                "resourceId": "r", "nonce": "n", "acquireTime": "2026-01-01T00:00:00Z", "sid": "s", "specHash": "h"}],
+            "snapshots": {"count": 4}, "storage": {"bucket": "b"},
+        });
+        let object = stored(status.clone());
+        assert_eq!(object.with_status(&object.status()).status, status);
+    }
+
+    #[test]
+    fn nothing_of_a_newer_operator_is_lost() {
+        let object = stored(json!({
+            "futureField": {"a": 1},
+            "sessions": [{"attempt": 9, "state": "Hibernating", "sid": "precious"}],
+        }));
+        assert!(object.status().sessions.is_empty());
+        let written = object.with_status(&SnapshotJobStatus::default()).status;
+        assert_eq!(written["futureField"], json!({"a": 1}));
+        assert_eq!(written["sessions"][0]["sid"], "precious");
+    }
+
+    #[test]
+    fn a_spec_that_is_not_understood_leaves_the_session_readable() {
+        let mut object = stored(
+            json!({"sessions": [{"attempt": 1, "state": "Running", "recorderUid": 1, "appId": "a",
+            "channel": "c", "resourceId": "r", "nonce": "n", "acquireTime": "2026-01-01T00:00:00Z", "sid": "s",
+            "specHash": "h"}]}),
+        );
+        object.spec["channel"]["profile"] = json!("Hologram");
+        assert!(object.spec().expect_err("an unknown profile").contains("Hologram"));
+        assert_eq!(object.credentials_name(), Some("agora"));
+        assert_eq!(object.status().sessions[0].sid.as_deref(), Some("s"));
+    }
+}

@@ -1,0 +1,227 @@
+//! Runs the program from its settings to SIGTERM: watches the jobs, visits them, and ends without leaving anything
+//! half done.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use kube::runtime::controller::{Action, Config, Controller, Error};
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use crate::agora;
+use crate::agora::settings::{ClientProblem, ClientSettings};
+use crate::cluster::client;
+use crate::cluster::events::Events;
+use crate::cluster::jobs::Jobs;
+use crate::cluster::secrets::SecretReader;
+use crate::cluster::stored::StoredJob;
+use crate::lifecycle::timing::Timing;
+use crate::metrics::{Metrics, ReconcileResult};
+use crate::probes::{self, Health};
+use crate::reconcile::clock::Clock;
+use crate::reconcile::memories::Memories;
+use crate::reconcile::meter::Meter;
+use crate::reconcile::neighbours::Neighbours;
+use crate::reconcile::{Context, Next, farewell, visit};
+use crate::settings::Settings;
+use crate::snapshots::Connections;
+
+/// How often the controller tells the liveness probe that its loop turns.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// How long the end of the process waits for sessions that only this process can stop.
+const LAST_STOPS: Duration = Duration::from_secs(45);
+
+/// How long the end of the process waits for events to be published.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// How long one request to a bucket may take.
+const BUCKET_REQUEST: Duration = Duration::from_secs(10);
+
+/// Why the operator could not run, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address is taken.
+    #[error(transparent)]
+    Bind(#[from] probes::BindError),
+    /// There is no cluster to work in.
+    #[error(transparent)]
+    Connect(#[from] client::ConnectError),
+    /// The client of the vendor's API could not be made.
+    #[error(transparent)]
+    Agora(#[from] ClientProblem),
+    /// The client of buckets could not be made.
+    #[error("the HTTP client for buckets cannot be made: {0}")]
+    Buckets(#[from] reqwest::Error),
+    /// The operating system refused.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The operator could not begin. What happens to jobs, the vendor or the API server later is no error here.
+pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let system = |doing| move |source| RunError::System { doing, source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("waiting for SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("waiting for SIGINT"))?;
+
+    let (metrics, health) = (Metrics::new(settings.last_file_age_metric), Health::new());
+    metrics.max_concurrent_reconciles(settings.max_concurrent_reconciles);
+    let for_metrics = probes::bind("--metrics-bind-address", settings.metrics_bind_address).await?;
+    let for_health = probes::bind("--health-bind-address", settings.health_bind_address).await?;
+    let bound =
+        probes::Bound::of(&for_metrics, &for_health).map_err(system("asking for the bound addresses"))?;
+    tracing::info!(metrics = %bound.metrics, health = %bound.health, "listening");
+    if let Some(path) = settings.bound_addresses_file.as_deref() {
+        bound.write(Path::new(path)).map_err(system("writing --bound-addresses-file"))?;
+    }
+    let client = client::connect(&metrics).await?;
+    let context = Arc::new(context(&settings, client.clone(), &metrics)?);
+    tracing::info!(namespace = context.operator_namespace, version = env!("CARGO_PKG_VERSION"), "started");
+
+    let (end, ended) = watch::channel(false);
+    let servers =
+        tokio::spawn(probes::serve(for_metrics, for_health, metrics, health.clone(), ended.clone()));
+    let jobs = tokio::spawn(control(settings, client, context.clone(), health.clone(), ended));
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: visits under way are finished, then the operator ends"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: visits under way are finished, then the operator ends"),
+    }
+    health.stopping();
+    end.send_replace(true);
+    if let Err(error) = jobs.await {
+        tracing::error!(%error, "the controller ended badly");
+    }
+    farewell::before_the_end(&context, LAST_STOPS).await;
+    context.events.flush(LAST_EVENTS).await;
+    match servers.await {
+        Ok(result) => result.map_err(system("serving probes and metrics")),
+        Err(error) => Err(system("serving probes and metrics")(std::io::Error::other(error))),
+    }
+}
+
+fn context(settings: &Settings, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
+    let timing = Timing { orphan_unreachable: settings.orphan_after, ..Timing::default() };
+    let pod = std::env::var("POD_NAME").ok();
+    let operator_namespace = settings.operator_namespace(client.default_namespace());
+    let agora = agora::client::Client::new(&ClientSettings {
+        endpoints: settings.agora_endpoints.iter().map(ToString::to_string).collect(),
+        scale: f64::from(settings.time_scale),
+        observer: Arc::new(Meter::new(metrics.clone())),
+        ..ClientSettings::default()
+    })?;
+    Ok(Context {
+        jobs: Jobs::new(client.clone()),
+        secrets: SecretReader::new(client.clone(), settings.time_scale),
+        events: Events::start(client, metrics.clone(), pod),
+        agora,
+        neighbours: Neighbours::default(),
+        memories: Memories::default(),
+        clock: Clock::new(settings.time_scale),
+        timing,
+        metrics: metrics.clone(),
+        operator_namespace,
+        storage_endpoint: settings.storage_endpoint.clone(),
+        connections: Connections::new(BUCKET_REQUEST)?,
+        look_again: settings.snapshot_status_interval,
+    })
+}
+
+/// Watches and visits until told to end; then finishes the visits under way.
+async fn control(
+    settings: Settings,
+    client: Client,
+    context: Arc<Context>,
+    health: Health,
+    ended: watch::Receiver<bool>,
+) {
+    let scopes: Vec<Api<StoredJob>> = if settings.watch_namespaces.is_empty() {
+        vec![Api::all(client)]
+    } else {
+        settings.watch_namespaces.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
+    };
+    // kube's own limit is per controller; with several namespaces there are several.
+    let places = Arc::new(Semaphore::new(usize::from(settings.max_concurrent_reconciles)));
+    let mut first_lists = Vec::new();
+    let mut streams = Vec::new();
+    for scope in scopes {
+        let mut config = watcher::Config::default();
+        if settings.streaming_lists {
+            config = config.streaming_lists();
+        }
+        let controller = Controller::new(scope, config)
+            .with_config(Config::default().concurrency(settings.max_concurrent_reconciles));
+        let store = controller.store();
+        context.neighbours.add(store.clone());
+        first_lists.push(async move { store.wait_until_ready().await });
+        let mut ended = ended.clone();
+        let controller = controller.graceful_shutdown_on(async move {
+            let _closed = ended.wait_for(|ended| *ended).await;
+        });
+        let health = health.clone();
+        let places = places.clone();
+        let reconcile = move |job: Arc<StoredJob>, context: Arc<Context>| {
+            let (health, places) = (health.clone(), places.clone());
+            async move {
+                let _place = places.acquire().await;
+                let _visit = health.visit();
+                Ok::<Action, Infallible>(turn(job, context).await)
+            }
+        };
+        let never = |_: Arc<StoredJob>, error: &Infallible, _: Arc<Context>| match *error {};
+        streams.push(controller.run(reconcile, never, context.clone()).boxed());
+    }
+    let ready = health.clone();
+    tokio::spawn(async move {
+        if futures::future::join_all(first_lists).await.iter().all(Result::is_ok) {
+            ready.first_list_done();
+            tracing::info!("the first list of SnapshotJobs is complete");
+        }
+    });
+    let mut turns = stream::select_all(streams);
+    let mut beat = tokio::time::interval(BEAT);
+    loop {
+        tokio::select! {
+            turn = turns.next() => match turn {
+                Some(Ok(_)) => {}
+                Some(Err(Error::ObjectNotFound(gone))) => {
+                    let namespace = gone.namespace.clone().unwrap_or_default();
+                    farewell::to_former(&context, &namespace, &gone.name, None);
+                }
+                Some(Err(error)) => tracing::warn!(%error, "watching SnapshotJobs"),
+                None => break,
+            },
+            _ = beat.tick() => health.beat(),
+        }
+    }
+}
+
+/// One visit, measured.
+async fn turn(job: Arc<StoredJob>, context: Arc<Context>) -> Action {
+    let uid = job.uid();
+    farewell::to_former(&context, &job.namespace().unwrap_or_default(), &job.name_any(), uid.as_deref());
+    let measured = context.metrics.reconcile_started();
+    let next = visit(&context, StoredJob::clone(&job)).await;
+    measured.finish(match next {
+        Next::Never => ReconcileResult::Success,
+        Next::Visit(Duration::ZERO) => ReconcileResult::Requeue,
+        Next::Visit(_) => ReconcileResult::RequeueAfter,
+        Next::AfterFailure(_) => ReconcileResult::Error,
+    });
+    match next {
+        Next::Never => Action::await_change(),
+        Next::Visit(wait) | Next::AfterFailure(wait) => Action::requeue(wait),
+    }
+}

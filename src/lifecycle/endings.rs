@@ -1,0 +1,181 @@
+//! How sessions end and attempts fail: death, idle or lost, what counts against `backoffLimit`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::backoff;
+use super::death::DeathRun;
+use super::intent::{Intent, intent};
+use super::notice::Notice;
+use super::observed::{Observed, Refusal};
+use super::outcome::{Answer, Kind};
+use super::report::finish;
+use super::words;
+use crate::api::Reason;
+use crate::api::spec::OnIdle;
+use crate::api::status::{EndReason, PastSession, Session, SessionState};
+
+/// Sessions that are over and still named in the status.
+const HISTORY: usize = 10;
+
+/// A 404 for a session. When the run of them is long enough, the session is dead.
+pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
+    let now = seen.now;
+    let timing = seen.timing;
+    let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
+    let run = DeathRun::with_answer(known.death, now.mono, &timing);
+    if run.answers == 1 {
+        known.missing_since = Some(now.wall);
+    }
+    known.death = Some(run);
+    known.gate = now.mono + timing.death_every;
+    known.repeats = 0;
+    known.unanswered = None;
+    known.locked_out = None;
+    if !run.is_dead(&timing) {
+        return Vec::new();
+    }
+    if session.state == SessionState::Stopping {
+        let reason = session.stop_reason.unwrap_or(EndReason::Stopped);
+        return end_session(seen, attempt, reason);
+    }
+    let idle = ended_idle(seen, attempt);
+    let never_up = seen
+        .status
+        .sessions
+        .iter()
+        .any(|session| session.attempt == attempt && session.confirm_time.is_none());
+    let on_idle = seen.spec.as_ref().ok().map(|spec| spec.on_idle);
+    let capturing = intent(seen) == Intent::Capture;
+    let mut notices = end_session(seen, attempt, if idle { EndReason::Idle } else { EndReason::Lost });
+    if !capturing {
+        return notices;
+    }
+    match on_idle {
+        Some(OnIdle::Complete) if idle => {
+            let words = "Nobody was in the channel for idleTimeoutSeconds, and onIdle is Complete.";
+            finish(seen, Reason::Completed, words);
+        }
+        Some(OnIdle::Restart) if idle => {}
+        Some(_) | None if never_up => {
+            let words =
+                "The session ended before it was running: a wrong or ended token, wrong storage keys, or a \
+                         recorder uid that a user of the channel has"
+                    .to_owned();
+            failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
+        }
+        Some(_) | None => notices.push(Notice::warning(
+            Reason::SessionLost,
+            "The session ended without our doing; a new one is started.",
+        )),
+    }
+    notices
+}
+
+/// Idle: never past status 4, and gone about `idleTimeoutSeconds` after its start. Any other end is unexplained.
+fn ended_idle(seen: &Observed, attempt: i64) -> bool {
+    let Some(session) = seen.status.sessions.iter().find(|session| session.attempt == attempt) else {
+        return false;
+    };
+    let known = seen.known(session);
+    let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };
+    let Ok(spec) = &seen.spec else { return false };
+    if known.highest_status.is_none_or(|status| status > 4) {
+        return false;
+    }
+    let product = |time: Timestamp| {
+        Duration::try_from(time.duration_since(start.0)).unwrap_or_default() * seen.now.scale
+    };
+    let idle = Duration::from_secs(u64::try_from(spec.idle_timeout_seconds).unwrap_or(0));
+    let last_alive = known.last_alive.map_or(Duration::ZERO, product);
+    // It ended between the last sign of life and the first 404.
+    last_alive <= idle + seen.timing.idle_slack && product(missing) + seen.timing.idle_slack >= idle
+}
+
+/// A refusal that left nothing behind.
+pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
+    let refusal = words::refusal(answer);
+    let counts = match answer.kind {
+        Kind::Unauthorized | Kind::AppIdInvalid | Kind::InvalidParameter => true,
+        Kind::NoRoute
+        | Kind::RateLimited
+        | Kind::AccountSuspended
+        | Kind::QuotaExceeded
+        | Kind::Conflict
+        | Kind::ResourceInvalid
+        | Kind::NoWorker
+        | Kind::NotFound
+        | Kind::Late
+        | Kind::BackendTimeout
+        | Kind::ServerFault
+        | Kind::TimedOut
+        | Kind::ConnectionLost
+        | Kind::Unreadable
+        | Kind::Unreachable => false,
+    };
+    if counts {
+        failed(seen, refusal);
+        return;
+    }
+    let wait = match answer.kind {
+        Kind::AccountSuspended => seen.timing.refused_every,
+        _ => backoff::before_repeat(answer, seen.memory.acquire_failures, &seen.timing),
+    };
+    let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
+    seen.memory.acquire_failures += 1;
+    seen.memory.attempt_gate = seen.now.mono + wait;
+    seen.memory.refusal = Some(refusal);
+    // A short wait is kept in memory: a write for each would be more than the wait is worth.
+    if wait >= seen.timing.backoff_first {
+        seen.status.next_attempt_time = Some(seen.now.after(wait));
+    }
+}
+
+/// A failure that counts against `backoffLimit`.
+pub(super) fn failed(seen: &mut Observed, mut refusal: Refusal) {
+    let failures = seen.status.failures.unwrap_or(0) + 1;
+    seen.status.failures = Some(failures);
+    let limit = seen.spec.as_ref().map_or(6, |spec| spec.backoff_limit);
+    refusal.words = format!("{} (failure {failures}, backoffLimit {limit})", refusal.words);
+    if failures > limit && intent(seen) == Intent::Capture {
+        let words = format!(
+            "{}. Mend the spec, or what it refers to and then set annotation agora-snapshot.dev/restart to a new value.",
+            refusal.words
+        );
+        // The session in hand, if any, is stopped all the same.
+        seen.status.next_attempt_time = None;
+        seen.memory.refusal = Some(refusal.clone());
+        finish(seen, refusal.reason, &words);
+        return;
+    }
+    let wait = backoff::after_failure(u32::try_from(failures).unwrap_or(u32::MAX), &seen.timing);
+    let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
+    seen.memory.attempt_gate = seen.now.mono + wait;
+    seen.status.next_attempt_time = Some(seen.now.after(wait));
+    seen.memory.refusal = Some(refusal);
+}
+
+pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) -> Vec<Notice> {
+    let Some(session) = forget(seen, attempt) else { return Vec::new() };
+    let words = format!("{} ended: {reason:?}.", words::session_name(&session));
+    let past = PastSession {
+        attempt,
+        sid: session.sid,
+        resource_id: session.resource_id,
+        recorder_uid: session.recorder_uid,
+        start_time: session.start_time,
+        end_time: seen.now.stored(),
+        end_reason: reason,
+    };
+    seen.status.history.insert(0, past);
+    seen.status.history.truncate(HISTORY);
+    vec![Notice { warning: reason == EndReason::Lost, reason: Reason::SessionStopped, words }]
+}
+
+/// Takes a session out of the status and the memory.
+pub(super) fn forget(seen: &mut Observed, attempt: i64) -> Option<Session> {
+    let place = seen.status.sessions.iter().position(|session| session.attempt == attempt)?;
+    seen.memory.sessions.remove(&attempt);
+    Some(seen.status.sessions.remove(place))
+}

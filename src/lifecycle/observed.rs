@@ -1,0 +1,284 @@
+//! What a decision is made from: the object, what is remembered of its sessions, what stands in the way, the time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::death::DeathRun;
+use super::outcome::Answer;
+use super::timing::{Moment, Timing};
+use crate::api::status::{Session, SessionState};
+use crate::api::{Reason, SnapshotJobSpec, SnapshotJobStatus};
+
+/// Everything that `plan` and `report` know. A visit makes one, and works its own results into it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The time.
+    pub now: Moment,
+    /// The constants of time.
+    pub timing: Timing,
+    /// 0 to 1, from the caller: how much of the allowed jitter this visit adds.
+    pub jitter: f64,
+    /// The object's metadata.
+    pub job: Job,
+    /// The spec, or why this operator does not understand it.
+    pub spec: Result<SnapshotJobSpec, String>,
+    /// The status as stored, with this visit's results.
+    pub status: SnapshotJobStatus,
+    /// What this process remembers.
+    pub memory: Memory,
+    /// What stands in the way of querying and stopping.
+    pub control_problem: Option<Problem>,
+    /// What stands in the way of starting.
+    pub start_problem: Option<Problem>,
+    /// When the storage keys in the Secret end; absent if they are permanent. New keys have a new end.
+    pub keys_end: Option<Timestamp>,
+}
+
+/// The part of the metadata that matters.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Job {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Whether our finalizer is set.
+    pub has_finalizer: bool,
+    /// Value of the restart annotation.
+    pub restart: Option<String>,
+}
+
+/// What a process remembers of a job between visits. Losing it costs time, never a session.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// By attempt.
+    pub sessions: BTreeMap<i64, Known>,
+    /// No acquire before this time, monotonic.
+    pub attempt_gate: Duration,
+    /// Acquires in a row that were not confirmed.
+    pub acquire_failures: u32,
+    /// Why nothing runs, from the newest attempt.
+    pub refusal: Option<Refusal>,
+    /// Since when something that is expected to heal stands in the way of starting, monotonic.
+    pub problem_since: Option<Duration>,
+    /// Whether a session was reported as an orphan in this deletion.
+    pub orphaned: bool,
+}
+
+/// What a process remembers of a session.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The session as last written, so that a status wiped by somebody else does not lose it.
+    pub session: Session,
+    /// Whether this process wrote the claim.
+    pub ours: bool,
+    /// When this process first saw it, monotonic.
+    pub seen: Duration,
+    /// What the starts that were sent with its resourceId prove.
+    pub starts: Starts,
+    /// No call for it before this time, monotonic.
+    pub gate: Duration,
+    /// No update of its lists before this time, monotonic.
+    pub update_gate: Duration,
+    /// End of the temporary storage keys that were last sent for it.
+    pub keys_sent: Option<Timestamp>,
+    /// Calls in a row that were not confirmed.
+    pub repeats: u32,
+    /// The first of those, monotonic, and the newest answer.
+    pub unanswered: Option<(Duration, Answer)>,
+    /// Since when its credentials are missing or refused, monotonic.
+    pub locked_out: Option<Duration>,
+    /// Time in which the vendor answered and the session was not yet running.
+    pub unconfirmed_for: Duration,
+    /// The newest confirmed query, monotonic.
+    pub last_answer: Option<Duration>,
+    /// Queries confirmed before the session was.
+    pub confirm_queries: u32,
+    /// Highest status that the vendor reported to this process.
+    pub highest_status: Option<i64>,
+    /// When the vendor last reported it as running, wall clock.
+    pub last_alive: Option<Timestamp>,
+    /// Since when the vendor reports it as ending, monotonic.
+    pub ending_since: Option<Duration>,
+    /// The run of 404 under way.
+    pub death: Option<DeathRun>,
+    /// When that run began, wall clock.
+    pub missing_since: Option<Timestamp>,
+    /// No look into the bucket before this time, monotonic.
+    pub look_gate: Duration,
+}
+
+/// What the starts that were sent with one resourceId prove.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Starts {
+    /// None had an effect: none was sent, or every one was refused or never left.
+    WithoutEffect,
+    /// At least one may have had an effect, or an earlier process may have sent one.
+    Doubtful,
+}
+
+/// Why nothing runs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Reason of the conditions.
+    pub reason: Reason,
+    /// What happened, and why, in words that stay the same from one attempt to the next.
+    pub words: String,
+    /// Whether only a person can help.
+    pub needs_person: bool,
+}
+
+/// What stands in the way, found without calling the vendor.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Problem {
+    /// A Secret or a key is missing or unusable. Heals when it is mended.
+    Secret(String),
+    /// The Secrets cannot be read at the moment.
+    SecretsUnreadable(String),
+    /// The recorder's token is over or made for something else.
+    Token(String),
+    /// The storage region has no number.
+    Region(String),
+    /// The vendor would refuse the spec.
+    Spec(String),
+    /// The spec is beyond this operator.
+    NotUnderstood(String),
+    /// Another job has the recorder uid.
+    UidTaken(String),
+}
+
+impl Problem {
+    /// Reason of the conditions.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Secret(_) | Self::SecretsUnreadable(_) => Reason::WaitingForSecret,
+            Self::Token(_) => Reason::TokenExpired,
+            Self::Region(_) => Reason::UnknownRegion,
+            Self::Spec(_) => Reason::InvalidParameter,
+            Self::NotUnderstood(_) => Reason::SpecNotUnderstood,
+            Self::UidTaken(_) => Reason::RecorderUidInUse,
+        }
+    }
+
+    /// What is wrong, and with which value.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Secret(words)
+            | Self::SecretsUnreadable(words)
+            | Self::Token(words)
+            | Self::Region(words)
+            | Self::Spec(words)
+            | Self::NotUnderstood(words)
+            | Self::UidTaken(words) => words,
+        }
+    }
+}
+
+impl Known {
+    /// A session that this process claimed at `now`.
+    pub fn claimed(session: Session, now: &Moment) -> Self {
+        Self { ours: true, starts: Starts::WithoutEffect, ..Self::found(session, now) }
+    }
+
+    /// A session that stands in a status and that this process knows nothing of.
+    pub fn found(session: Session, now: &Moment) -> Self {
+        Self {
+            session,
+            ours: false,
+            seen: now.mono,
+            starts: Starts::Doubtful,
+            gate: Duration::ZERO,
+            update_gate: Duration::ZERO,
+            keys_sent: None,
+            repeats: 0,
+            unanswered: None,
+            locked_out: None,
+            unconfirmed_for: Duration::ZERO,
+            last_answer: None,
+            confirm_queries: 0,
+            highest_status: None,
+            last_alive: None,
+            ending_since: None,
+            death: None,
+            missing_since: None,
+            look_gate: Duration::ZERO,
+        }
+    }
+}
+
+impl Observed {
+    /// Joins what is remembered with what is stored: a session that only one of them has is known to both afterwards,
+    /// unless history says that it is over. A status may have been wiped, and a process may be new.
+    pub fn join(&mut self) {
+        let over = |session: &Session| {
+            self.status.history.iter().any(|past| past.resource_id == session.resource_id)
+        };
+        let stored: BTreeMap<i64, String> =
+            self.status.sessions.iter().map(|session| (session.attempt, session.nonce.clone())).collect();
+        self.memory.sessions.retain(|attempt, known| {
+            stored.get(attempt).map_or_else(|| !over(&known.session), |nonce| *nonce == known.session.nonce)
+        });
+        for session in &self.status.sessions {
+            let now = &self.now;
+            self.memory
+                .sessions
+                .entry(session.attempt)
+                // A sid that could not be saved is known here alone.
+                .and_modify(|known| {
+                    if session.sid.is_some() || known.session.sid.is_none() {
+                        known.session = session.clone();
+                    }
+                })
+                .or_insert_with(|| Known::found(session.clone(), now));
+        }
+        let remembered = self.memory.sessions.values().map(|known| known.session.clone());
+        self.status.sessions = remembered.collect();
+    }
+
+    /// The memory to keep, with the sessions as this visit leaves them.
+    pub fn remembered(&self) -> Memory {
+        let mut memory = self.memory.clone();
+        for session in &self.status.sessions {
+            if let Some(known) = memory.sessions.get_mut(&session.attempt) {
+                known.session = session.clone();
+            }
+        }
+        memory
+    }
+
+    /// What is remembered of a session in the status.
+    pub fn known(&self, session: &Session) -> &Known {
+        self.memory.sessions.get(&session.attempt).expect("join() made it known")
+    }
+
+    /// A session and what is remembered of it, to be changed.
+    pub fn session_mut(&mut self, attempt: i64) -> Option<(&mut Session, &mut Known)> {
+        let session = self.status.sessions.iter_mut().find(|session| session.attempt == attempt)?;
+        let known = self.memory.sessions.get_mut(&attempt)?;
+        Some((session, known))
+    }
+
+    /// Whether a restart is asked for that was not answered.
+    pub fn restart_wanted(&self) -> bool {
+        self.job.restart.is_some() && self.job.restart != self.status.last_handled_restart
+    }
+
+    /// Number of the next claim.
+    pub fn next_attempt(&self) -> i64 {
+        let live = self.status.sessions.iter().map(|session| session.attempt);
+        let past = self.status.history.iter().map(|past| past.attempt);
+        live.chain(past).max().unwrap_or(0) + 1
+    }
+
+    /// The session that takes the snapshots, if any does.
+    pub fn running(&self) -> Option<&Session> {
+        self.status.sessions.iter().find(|session| session.state == SessionState::Running)
+    }
+}

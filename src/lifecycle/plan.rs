@@ -1,0 +1,377 @@
+//! What to do next: from everything that is known to exactly one step. Total, and without effects.
+
+use std::time::Duration;
+
+use super::intent::{Intent, intent, next_change};
+use super::observed::{Known, Observed, Problem};
+use super::spec_hash::{self, Difference};
+use super::{backoff, recorder};
+use crate::api::spec::DeletionPolicy;
+use crate::api::status::{EndReason, Session, SessionState};
+
+/// The one thing that a visit does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Set the finalizer, before anything can run.
+    AddFinalizer,
+    /// Acquire, claim and start a session under this recorder uid.
+    Start {
+        /// The recorder uid.
+        recorder_uid: i64,
+    },
+    /// Send the start of a claim again, with the same resourceId, because it is not known what became of it.
+    StartAgain {
+        /// The claim.
+        attempt: i64,
+    },
+    /// Ask the vendor how the session is.
+    Query {
+        /// The session.
+        attempt: i64,
+    },
+    /// Look into the bucket for what the session has brought.
+    Look {
+        /// The session.
+        attempt: i64,
+    },
+    /// Send the new subscription lists to the running session.
+    Update {
+        /// The session.
+        attempt: i64,
+    },
+    /// Stop the session. That it is being stopped is stored before the stop is sent.
+    Stop {
+        /// The session.
+        attempt: i64,
+        /// Why.
+        cause: StopCause,
+    },
+    /// Report the session as one that may go on running, and let go of it.
+    Orphan {
+        /// The session.
+        attempt: i64,
+        /// Why it is given up.
+        cause: OrphanCause,
+    },
+    /// Let the object go.
+    RemoveFinalizer,
+    /// Delete the finished object, its time to live being over.
+    Delete,
+    /// Nothing, for this long.
+    Wait(Duration),
+    /// Nothing, because of this; looked at again after this long.
+    Refuse(Problem, Duration),
+}
+
+/// Why a session is stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StopCause {
+    /// The job shall not run: deleted or suspended.
+    Unwanted,
+    /// The job's time is over.
+    TimeOver,
+    /// A new session shall take its place: changed spec, restart, or its control window or token ends.
+    Replaced,
+    /// It did not come up in time.
+    NotConfirmed,
+    /// It said that it was ending and did not.
+    StuckEnding,
+}
+
+/// Why a session is given up.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum OrphanCause {
+    /// `deletionPolicy: Orphan`.
+    Policy,
+    /// The credentials are gone or refused.
+    NoCredentials,
+    /// The sid is not known and did not become known.
+    NoSid,
+    /// The vendor could not be reached.
+    Unreachable,
+    /// The vendor's control window is over.
+    ControlEnded,
+}
+
+impl StopCause {
+    /// The reason that history gives.
+    pub fn end_reason(self) -> EndReason {
+        match self {
+            Self::Unwanted | Self::NotConfirmed => EndReason::Stopped,
+            Self::TimeOver => EndReason::Deadline,
+            Self::Replaced => EndReason::Replaced,
+            Self::StuckEnding => EndReason::Lost,
+        }
+    }
+}
+
+/// What to do next.
+pub fn plan(seen: &Observed) -> Step {
+    let intent = intent(seen);
+    let needs_finalizer = matches!(intent, Intent::Capture) && !seen.job.has_finalizer;
+    if needs_finalizer {
+        return Step::AddFinalizer;
+    }
+    let step = match intent {
+        Intent::Capture => capture(seen),
+        Intent::Hold => hold(seen),
+        Intent::Suspend => end_all(seen, StopCause::Unwanted),
+        Intent::Finish(_) => end_all(seen, StopCause::TimeOver),
+        Intent::Rest => rest(seen),
+        Intent::Delete => delete(seen),
+    };
+    match (step, next_change(seen)) {
+        (Step::Wait(wait), Some(change)) => Step::Wait(wait.min(change)),
+        (Step::Refuse(problem, wait), Some(change)) => Step::Refuse(problem, wait.min(change)),
+        (step, _) => step,
+    }
+}
+
+// === what should be: one by one ===
+
+fn capture(seen: &Observed) -> Step {
+    if !seen.status.sessions.is_empty() {
+        return each(seen, |session| match session.state {
+            SessionState::Running => keep(seen, session),
+            SessionState::Claimed
+            | SessionState::Recovering
+            | SessionState::Stopping
+            | SessionState::Uncontrollable => settle(seen, session, StopCause::Unwanted),
+        });
+    }
+    if let Some(problem) = &seen.start_problem {
+        return refuse(seen, problem);
+    }
+    let gate = seen.memory.attempt_gate.saturating_sub(seen.now.mono);
+    let stored_gate =
+        seen.status.next_attempt_time.as_ref().map_or(Duration::ZERO, |time| seen.now.until(time));
+    let wait = gate.max(stored_gate);
+    if !wait.is_zero() {
+        return Step::Wait(wait);
+    }
+    match seen.spec.as_ref().map(|spec| recorder::uids(spec, &seen.job.namespace, &seen.job.name)) {
+        Ok(uids) => {
+            uids.first().map_or(Step::Wait(seen.timing.idle_visit), |uid| Step::Start { recorder_uid: *uid })
+        }
+        Err(words) => refuse(seen, &Problem::NotUnderstood(words.clone())),
+    }
+}
+
+fn hold(seen: &Observed) -> Step {
+    each(seen, |session| match session.state {
+        SessionState::Running => query(seen, session),
+        SessionState::Stopping => settle(seen, session, StopCause::Unwanted),
+        SessionState::Claimed | SessionState::Recovering | SessionState::Uncontrollable => {
+            Step::Wait(seen.timing.idle_visit)
+        }
+    })
+}
+
+fn end_all(seen: &Observed, cause: StopCause) -> Step {
+    each(seen, |session| settle(seen, session, cause))
+}
+
+fn rest(seen: &Observed) -> Step {
+    if !seen.status.sessions.is_empty() {
+        return end_all(seen, StopCause::Unwanted);
+    }
+    let time_to_live = seen.spec.as_ref().ok().and_then(|spec| spec.ttl_seconds_after_finished);
+    match (time_to_live, &seen.status.completion_time) {
+        (Some(seconds), Some(end)) => {
+            let lives = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+            if seen.now.is_past(end, lives) { Step::Delete } else { Step::Wait(seen.timing.idle_visit) }
+        }
+        (_, _) => Step::Wait(seen.timing.idle_visit),
+    }
+}
+
+fn delete(seen: &Observed) -> Step {
+    if seen.status.sessions.is_empty() {
+        let step =
+            if seen.job.has_finalizer { Step::RemoveFinalizer } else { Step::Wait(seen.timing.idle_visit) };
+        return step;
+    }
+    let leave = seen.spec.as_ref().is_ok_and(|spec| spec.deletion_policy == DeletionPolicy::Orphan);
+    each(seen, |session| {
+        let cause = if leave { Some(OrphanCause::Policy) } else { given_up(seen, session) };
+        match cause {
+            Some(cause) => Step::Orphan { attempt: session.attempt, cause },
+            None => settle(seen, session, StopCause::Unwanted),
+        }
+    })
+}
+
+/// Whether, and why, a deletion lets go of a session that it could not stop. A namespace never hangs for ever.
+fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause> {
+    let known = seen.known(session);
+    let longer_than = |since: Option<Duration>, bound: Duration| {
+        since.is_some_and(|since| seen.now.mono.saturating_sub(since) >= bound)
+    };
+    let fence = known.seen + seen.timing.resource_life;
+    if session.state == SessionState::Uncontrollable {
+        Some(OrphanCause::ControlEnded)
+    } else if longer_than(known.locked_out, seen.timing.orphan_without_credentials) {
+        Some(OrphanCause::NoCredentials)
+    } else if session.sid.is_none() && longer_than(Some(fence), seen.timing.orphan_without_sid) {
+        Some(OrphanCause::NoSid)
+    } else if longer_than(known.unanswered.as_ref().map(|(since, _)| *since), seen.timing.orphan_unreachable)
+    {
+        Some(OrphanCause::Unreachable)
+    } else {
+        None
+    }
+}
+
+// === one session ===
+
+/// The step for a session that shall take snapshots.
+fn keep(seen: &Observed, session: &Session) -> Step {
+    let known = seen.known(session);
+    let stop = |cause| Step::Stop { attempt: session.attempt, cause };
+    if session.confirm_time.is_none() && known.unconfirmed_for >= seen.timing.confirm_within {
+        return stop(StopCause::NotConfirmed);
+    }
+    if known.ending_since.is_some_and(|since| seen.now.mono.saturating_sub(since) >= seen.timing.ending_limit)
+    {
+        return stop(StopCause::StuckEnding);
+    }
+    // A replacement that could not be started is no reason to end what runs.
+    if seen.start_problem.is_none() {
+        if seen.restart_wanted() || is_renewal_due(seen, session) {
+            return stop(StopCause::Replaced);
+        }
+        let difference = wanted_difference(seen, session);
+        if difference == Difference::Body {
+            return stop(StopCause::Replaced);
+        }
+        let new_keys = seen.keys_end.is_some() && seen.keys_end != known.keys_sent;
+        if (difference == Difference::Lists || new_keys) && known.update_gate <= seen.now.mono {
+            return Step::Update { attempt: session.attempt };
+        }
+    }
+    query(seen, session)
+}
+
+fn query(seen: &Observed, session: &Session) -> Step {
+    let known = seen.known(session);
+    if seen.control_problem.is_some() {
+        return Step::Wait(seen.timing.secret_every);
+    }
+    let look_wait = known.look_gate.saturating_sub(seen.now.mono);
+    if session.confirm_time.is_some() && known.gate > seen.now.mono && look_wait.is_zero() {
+        return Step::Look { attempt: session.attempt };
+    }
+    match gated(seen, known, Step::Query { attempt: session.attempt }) {
+        Step::Wait(wait) if session.confirm_time.is_some() => Step::Wait(wait.min(look_wait)),
+        step => step,
+    }
+}
+
+/// The step for a session that shall not take snapshots, or whose fate has to be found out first.
+fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
+    let known = seen.known(session);
+    let attempt = session.attempt;
+    match session.state {
+        SessionState::Running | SessionState::Stopping => match &seen.control_problem {
+            Some(problem) => refuse(seen, problem),
+            // The gate of a running session is that of its next query; a stop does not wait for it.
+            None if session.state == SessionState::Running => Step::Stop { attempt, cause },
+            None => gated(seen, known, Step::Stop { attempt, cause }),
+        },
+        SessionState::Claimed => {
+            let age = Duration::try_from(seen.now.since(&session.acquire_time)).unwrap_or_default();
+            if !known.ours && age < seen.timing.claim_grace {
+                return Step::Wait(seen.timing.claim_grace - age);
+            }
+            match &seen.start_problem {
+                // Another job's claim on the uid says nothing about our own resourceId.
+                Some(problem) if !matches!(problem, Problem::UidTaken(_)) => refuse(seen, problem),
+                Some(_) | None => gated(seen, known, Step::StartAgain { attempt }),
+            }
+        }
+        SessionState::Recovering | SessionState::Uncontrollable => Step::Wait(wait_for_end(seen, session)),
+    }
+}
+
+/// How long until time alone changes something for a session that cannot be acted upon.
+fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
+    let known = seen.known(session);
+    let bound = known.seen + seen.timing.resource_life + seen.timing.orphan_without_sid;
+    let until_bound = bound.saturating_sub(seen.now.mono);
+    let until_token =
+        session.token_end_time.as_ref().map(|end| seen.now.until(end) + seen.timing.token_end_margin);
+    let wait = until_token.unwrap_or(seen.timing.idle_visit).min(seen.timing.idle_visit);
+    if seen.job.deleting { wait.min(until_bound) } else { wait }
+}
+
+fn gated(seen: &Observed, known: &Known, step: Step) -> Step {
+    let wait = known.gate.saturating_sub(seen.now.mono);
+    if wait.is_zero() { step } else { Step::Wait(wait) }
+}
+
+fn refuse(seen: &Observed, problem: &Problem) -> Step {
+    let again = match problem {
+        Problem::Secret(_) | Problem::SecretsUnreadable(_) | Problem::Token(_) => seen.timing.secret_every,
+        Problem::UidTaken(_) => backoff::with_jitter(seen.timing.uid_taken_every, seen.jitter, &seen.timing),
+        Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
+    };
+    Step::Refuse(problem.clone(), again)
+}
+
+/// The first session's step that is not a wait; else the shortest wait.
+fn each(seen: &Observed, step_of: impl Fn(&Session) -> Step) -> Step {
+    let mut waiting = Step::Wait(seen.timing.idle_visit);
+    for session in &seen.status.sessions {
+        let step = step_of(session);
+        match (wait_of(&step), wait_of(&waiting)) {
+            (None, _) => return step,
+            (Some(wait), Some(shortest)) if wait < shortest => waiting = step,
+            (Some(_), _) => {}
+        }
+    }
+    waiting
+}
+
+fn wait_of(step: &Step) -> Option<Duration> {
+    match step {
+        Step::Wait(wait) | Step::Refuse(_, wait) => Some(*wait),
+        Step::AddFinalizer
+        | Step::Start { .. }
+        | Step::StartAgain { .. }
+        | Step::Query { .. }
+        | Step::Look { .. }
+        | Step::Update { .. }
+        | Step::Stop { .. }
+        | Step::Orphan { .. }
+        | Step::RemoveFinalizer
+        | Step::Delete => None,
+    }
+}
+
+// === questions about a session ===
+
+/// How the session's spec stands to the wanted one.
+pub fn wanted_difference(seen: &Observed, session: &Session) -> Difference {
+    seen.spec
+        .as_ref()
+        .map_or(Difference::None, |spec| spec_hash::difference(&session.spec_hash, &spec_hash::of(spec)))
+}
+
+/// Whether the session has to make room for a new one because its control window or its token ends. The margin grows
+/// by jitter that is stable per job, so that jobs started together are not renewed together.
+fn is_renewal_due(seen: &Observed, session: &Session) -> bool {
+    let Some(start) = &session.start_time else { return false };
+    let end = [&session.control_end_time, &session.token_end_time].into_iter().flatten().min();
+    let Some(end) = end else { return false };
+    let life = Duration::try_from(end.0.duration_since(start.0)).unwrap_or_default() * seen.now.scale;
+    let margin = seen.timing.renewal_margin.max(life.mul_f64(seen.timing.renewal_share));
+    let spread = margin.mul_f64(job_share(&seen.job.uid));
+    // A life shorter than four margins is renewed at three quarters of it, else it would be renewed all the time.
+    seen.now.until(end) <= (margin + spread).min(life / 4)
+}
+
+/// 0 to 1, the same for the same job.
+fn job_share(uid: &str) -> f64 {
+    let sum = uid.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    f64::from(sum % 1000) / 1000.0
+}

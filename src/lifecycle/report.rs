@@ -1,0 +1,292 @@
+//! What to say of a job: from everything that is known to conditions and phase. Words stay the same while the
+//! situation does, for an object whose text changes wakes its own controller for ever.
+
+use std::time::Duration;
+
+use super::conditions::{self, Effort, Verdict};
+use super::intent::{Intent, intent};
+use super::observed::{Known, Observed, Problem};
+use super::spec_hash::Difference;
+use super::words;
+use super::{plan, recorder};
+use crate::api::status::{EndReason, Phase, Session, SessionState, StorageSummary};
+use crate::api::{ConditionType, Reason, SnapshotJobSpec};
+
+/// Writes conditions and phase into the status, for the generation that the visit acted upon.
+pub fn report(seen: &mut Observed) {
+    let intent = intent(seen);
+    if let Intent::Finish(reason) = intent
+        && seen.status.sessions.is_empty()
+    {
+        let words = match reason {
+            Reason::Completed => "durationSeconds is over.",
+            _ => {
+                "activeDeadlineSeconds is over. Set annotation agora-snapshot.dev/restart to a new value to run it again."
+            }
+        };
+        finish(seen, reason, words);
+        return;
+    }
+    if let Some(verdict) = verdict(seen, intent) {
+        conditions::say(&mut seen.status, &verdict, &seen.now, seen.job.generation);
+    } else if seen.status.phase.is_some() {
+        seen.status.observed_generation = Some(seen.job.generation);
+        for condition in &mut seen.status.conditions {
+            if condition.type_ != ConditionType::Succeeded.as_str() {
+                condition.observed_generation = Some(seen.job.generation);
+            }
+        }
+    }
+    control_reachable(seen);
+}
+
+/// Ends the job: completed or, for any other reason, failed.
+pub fn finish(seen: &mut Observed, reason: Reason, words: &str) {
+    let completed = reason == Reason::Completed;
+    let (now, generation) = (seen.now, seen.job.generation);
+    let (phase, effort) =
+        if completed { (Phase::Succeeded, Effort::None) } else { (Phase::Failed, Effort::Stuck) };
+    let verdict = Verdict { phase, ready: completed, effort, reason, message: words.to_owned() };
+    conditions::say(&mut seen.status, &verdict, &now, generation);
+    conditions::set(&mut seen.status, ConditionType::Succeeded, completed, reason, words, &now, generation);
+    conditions::remove(&mut seen.status, ConditionType::ControlReachable);
+    seen.status.completion_time = Some(now.stored());
+    seen.status.next_attempt_time = None;
+}
+
+/// Where the snapshots of a spec go.
+pub fn storage_summary(spec: &SnapshotJobSpec) -> StorageSummary {
+    StorageSummary { bucket: spec.storage.bucket.clone(), prefix: spec.storage.prefix.clone() }
+}
+
+/// What is to be said, or nothing new.
+fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
+    let working = |phase, reason, message: String| {
+        Some(Verdict { phase, ready: false, effort: Effort::Working, reason, message })
+    };
+    let stuck = |phase, reason, message: String| {
+        Some(Verdict { phase, ready: false, effort: Effort::Stuck, reason, message })
+    };
+    if seen.job.deleting && seen.memory.orphaned {
+        let session = seen.status.history.iter().find(|past| past.end_reason == EndReason::Orphaned);
+        let sid = session.and_then(|past| past.sid.clone()).unwrap_or_else(|| "unknown".into());
+        let message = format!(
+            "The object goes although a session may still run and be billed: sid {sid}. See the events in the operator's namespace."
+        );
+        return stuck(Phase::Stopping, Reason::OrphanRisk, message);
+    }
+    if let (Err(why), false) = (&seen.spec, seen.job.deleting) {
+        let message = format!(
+            "This operator does not understand the spec: {why}. A newer one may; a running session goes on meanwhile."
+        );
+        return stuck(Phase::Pending, Reason::SpecNotUnderstood, message);
+    }
+    if let Some(session) = in_state(seen, SessionState::Uncontrollable) {
+        return stuck(Phase::Recovering, Reason::OrphanRisk, words::uncontrollable(session));
+    }
+    if let Some(session) = in_state(seen, SessionState::Recovering) {
+        return working(Phase::Recovering, Reason::RecoveringSid, words::recovering(session));
+    }
+    match intent {
+        Intent::Rest => None,
+        Intent::Suspend if seen.status.sessions.is_empty() => Some(Verdict {
+            phase: Phase::Suspended,
+            ready: true,
+            effort: Effort::None,
+            reason: Reason::Suspended,
+            message: "Suspended: no session runs. Set spec.suspend to false to go on.".into(),
+        }),
+        Intent::Suspend => {
+            working(Phase::Stopping, Reason::Suspending, ending_words(seen, "The job is suspended"))
+        }
+        Intent::Finish(_) => {
+            working(Phase::Stopping, Reason::Stopping, ending_words(seen, "The job's time is over"))
+        }
+        Intent::Delete => {
+            working(Phase::Stopping, Reason::Stopping, ending_words(seen, "The job is deleted"))
+        }
+        Intent::Hold => None,
+        Intent::Capture => capturing(seen),
+    }
+}
+
+fn capturing(seen: &Observed) -> Option<Verdict> {
+    let working = |phase, reason, message: &str| {
+        Some(Verdict { phase, ready: false, effort: Effort::Working, reason, message: message.to_owned() })
+    };
+    if let Some(session) = in_state(seen, SessionState::Running) {
+        if let Some(problem) = seen.start_problem.as_ref().filter(|_| needs_replacement(seen, session)) {
+            let message = format!("{}. The session of the former spec goes on meanwhile.", problem.words());
+            let effort = problem_effort(seen, problem);
+            return Some(Verdict {
+                phase: Phase::Running,
+                ready: false,
+                effort,
+                reason: problem.reason(),
+                message,
+            });
+        }
+        if needs_replacement(seen, session) {
+            return working(
+                Phase::Stopping,
+                Reason::Replacing,
+                "The spec changed: the session is replaced by a new one.",
+            );
+        }
+        return if session.confirm_time.is_some() {
+            let message = words::capturing(session);
+            Some(Verdict {
+                phase: Phase::Running,
+                ready: true,
+                effort: Effort::None,
+                reason: Reason::Capturing,
+                message,
+            })
+        } else {
+            working(Phase::Starting, Reason::Starting, STARTING)
+        };
+    }
+    if let Some(session) = in_state(seen, SessionState::Stopping) {
+        if session.stop_reason == Some(EndReason::Replaced) {
+            return working(
+                Phase::Stopping,
+                Reason::Replacing,
+                "The session is stopped, then a new one is started.",
+            );
+        }
+        let message = ending_words(seen, "The session is stopped, then a new one is started");
+        return working(Phase::Stopping, Reason::Stopping, &message);
+    }
+    if let Some(session) = in_state(seen, SessionState::Claimed) {
+        return match seen.known(session) {
+            Known { unanswered: Some((_, answer)), .. } => {
+                let refusal = words::refusal(answer);
+                working(
+                    Phase::Starting,
+                    refusal.reason,
+                    &format!("{}. The start is repeated.", refusal.words),
+                )
+            }
+            Known { unanswered: None, .. } => working(Phase::Starting, Reason::Starting, STARTING),
+        };
+    }
+    if let Some(problem) = &seen.start_problem {
+        let message = format!("{}. {}", problem.words(), what_next(problem));
+        let effort = problem_effort(seen, problem);
+        return Some(Verdict {
+            phase: Phase::Pending,
+            ready: false,
+            effort,
+            reason: problem.reason(),
+            message,
+        });
+    }
+    match &seen.memory.refusal {
+        Some(refusal) => {
+            let phase = if refusal.reason == Reason::QuotaQueued { Phase::Queued } else { Phase::Waiting };
+            let effort = if refusal.needs_person { Effort::Stuck } else { Effort::Working };
+            let message =
+                format!("{}. The next attempt follows by itself; see status.nextAttemptTime.", refusal.words);
+            Some(Verdict { phase, ready: false, effort, reason: refusal.reason, message })
+        }
+        // What an earlier process wrote about the wait still holds.
+        None if seen.status.next_attempt_time.is_some() => None,
+        None => working(Phase::Starting, Reason::Acquiring, "A session is being reserved."),
+    }
+}
+
+const STARTING: &str = "The session was asked for; the vendor has not yet confirmed that it runs.";
+
+fn needs_replacement(seen: &Observed, session: &Session) -> bool {
+    plan::wanted_difference(seen, session) != Difference::None || seen.restart_wanted()
+}
+
+/// A Secret is often applied a moment after the job: only when it stays away is a person needed.
+fn problem_effort(seen: &Observed, problem: &Problem) -> Effort {
+    match problem {
+        Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) | Problem::Token(_) => {
+            Effort::Stuck
+        }
+        Problem::UidTaken(_) => Effort::Working,
+        Problem::Secret(_) | Problem::SecretsUnreadable(_) => {
+            let stuck_before = conditions::get(&seen.status, ConditionType::Stalled)
+                .is_some_and(|condition| condition.reason == problem.reason().as_str());
+            let since = seen.memory.problem_since.unwrap_or(seen.now.mono);
+            let long = seen.now.mono.saturating_sub(since) >= seen.timing.secret_patience;
+            if long || stuck_before { Effort::Stuck } else { Effort::Working }
+        }
+    }
+}
+
+fn what_next(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::Secret(_) | Problem::SecretsUnreadable(_) => "It is looked for every 15 s.",
+        Problem::Token(_) => "The Secret is looked at every 15 s for a new token.",
+        Problem::Region(_) => "Mend spec.storage.",
+        Problem::Spec(_) => "Mend the spec.",
+        Problem::NotUnderstood(_) => "A newer operator may understand it.",
+        Problem::UidTaken(_) => {
+            "It is tried again when the uid is free; or give spec.channel.recorders another uid."
+        }
+    }
+}
+
+/// Why a session is ended, and what is in the way.
+fn ending_words(seen: &Observed, why: &str) -> String {
+    let obstacle = seen.control_problem.as_ref().map(|problem| problem.words().to_owned()).or_else(|| {
+        seen.memory
+            .sessions
+            .values()
+            .find_map(|known| known.unanswered.as_ref())
+            .map(|(_, answer)| words::refusal(answer).words)
+    });
+    match obstacle {
+        Some(obstacle) => {
+            format!("{why}. Its session is not yet proved over: {obstacle}. The stop is repeated.")
+        }
+        None => format!("{why}."),
+    }
+}
+
+/// Whether the vendor answers for the running session. Present only while one is confirmed.
+fn control_reachable(seen: &mut Observed) {
+    let kind = ConditionType::ControlReachable;
+    let Some(session) = seen.running().filter(|session| session.confirm_time.is_some()).cloned() else {
+        conditions::remove(&mut seen.status, kind);
+        return;
+    };
+    let known = seen.known(&session);
+    let (now, generation) = (seen.now, seen.job.generation);
+    let silent = |since: Duration| now.mono.saturating_sub(since) >= seen.timing.unreachable_after;
+    let said = if let Some(problem) = &seen.control_problem {
+        Some((false, problem.reason(), problem.words().to_owned()))
+    } else if known.death.is_some() {
+        let message =
+            "The vendor does not know the session at the moment; it may be moving to another server.";
+        Some((false, Reason::PossibleFailover, message.to_owned()))
+    } else {
+        match &known.unanswered {
+            Some((since, answer)) if known.repeats >= seen.timing.unreachable_failures && silent(*since) => {
+                let refusal = words::refusal(answer);
+                Some((false, refusal.reason, refusal.words))
+            }
+            Some(_) => None,
+            // A new process has not asked yet: what was said holds until it has.
+            None if known.last_answer.is_none() && conditions::get(&seen.status, kind).is_some() => None,
+            None => Some((true, Reason::Reachable, "The vendor answers for the session.".to_owned())),
+        }
+    };
+    if let Some((value, reason, message)) = said {
+        conditions::set(&mut seen.status, kind, value, reason, &message, &now, generation);
+    }
+}
+
+fn in_state(seen: &Observed, state: SessionState) -> Option<&Session> {
+    seen.status.sessions.iter().find(|session| session.state == state)
+}
+
+/// The recorder uid that the next session of a spec would have.
+pub fn next_recorder(seen: &Observed) -> Option<i64> {
+    let spec = seen.spec.as_ref().ok()?;
+    recorder::uids(spec, &seen.job.namespace, &seen.job.name).first().copied()
+}

@@ -1,0 +1,178 @@
+//! One visit to one job: observe, plan, perform, report, save. The only place that knows all rooms.
+//!
+//! A visit performs at most one step. What it learns is worked into the newest object, so that a write which meets
+//! somebody else's is repeated on top of theirs; only a claim is not, for a claim on old knowledge is a second session.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tracing::debug;
+
+use crate::agora;
+use crate::agora::endpoints::Route;
+use crate::agora::material::{Account, Material};
+use crate::cluster::events::Events;
+use crate::cluster::jobs::{Jobs, KubeError};
+use crate::cluster::secrets::SecretReader;
+use crate::cluster::stored::StoredJob;
+use crate::lifecycle::notice::Notice;
+use crate::lifecycle::observed::Observed;
+use crate::lifecycle::plan::{Step, plan};
+use crate::lifecycle::timing::Timing;
+use crate::metrics::Metrics;
+use crate::snapshots::Connections;
+
+pub mod clock;
+pub mod farewell;
+pub mod look;
+pub mod memories;
+pub mod meter;
+pub mod neighbours;
+mod observe;
+mod perform;
+mod save;
+mod tell;
+
+use clock::Clock;
+use memories::Memories;
+use neighbours::Neighbours;
+use perform::Happened;
+
+/// What visits work with. One for the process.
+pub struct Context {
+    /// SnapshotJobs.
+    pub jobs: Jobs,
+    /// Secrets.
+    pub secrets: SecretReader,
+    /// Events.
+    pub events: Events,
+    /// The vendor.
+    pub agora: agora::client::Client,
+    /// All SnapshotJobs as last seen, to find two that want one recorder uid.
+    pub neighbours: Neighbours,
+    /// What is remembered between visits.
+    pub memories: Memories,
+    /// The time.
+    pub clock: Clock,
+    /// The constants of time.
+    pub timing: Timing,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Where events about objects go whose own namespace takes none any more.
+    pub operator_namespace: String,
+    /// Where buckets are listed instead of at their own vendor (`--storage-endpoint`).
+    pub storage_endpoint: Option<http::Uri>,
+    /// Connections to buckets.
+    pub connections: Connections,
+    /// Between two looks into the bucket.
+    pub look_again: Duration,
+}
+
+/// Whether the object is still there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Presence {
+    /// It is.
+    Present,
+    /// It went, its finalizer taken by force, while something of it may run.
+    Vanished,
+}
+
+/// When to come again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// After this long.
+    Visit(Duration),
+    /// After this long, because the API server did not do its part.
+    AfterFailure(Duration),
+    /// Never: the object was let go of.
+    Never,
+}
+
+/// One visit in the making.
+struct Visit<'a> {
+    context: &'a Context,
+    /// The object, renewed by every write of ours.
+    stored: StoredJob,
+    presence: Presence,
+    seen: Observed,
+    account: Option<Account>,
+    material: Option<Material>,
+    routes: BTreeMap<i64, Route>,
+    bucket: look::Seen,
+    notices: Vec<Notice>,
+}
+
+/// Visits a job. Never fails: what goes wrong with the API server is tried again later, with growing waits.
+pub async fn visit(context: &Context, handed: StoredJob) -> Next {
+    visit_as(context, handed, Presence::Present).await
+}
+
+async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> Next {
+    let uid = handed.uid().unwrap_or_default();
+    let remembered = context.memories.of(&handed);
+    let mut remembered = remembered.lock().await;
+    let stored = remembered.newest(handed);
+    let before = stored.status();
+    let mut visit = observe::observe(context, stored, presence, &remembered).await;
+    let step = plan(&visit.seen);
+    debug!(job = observe::log_name(&visit.stored), ?step, "planned");
+    let result = visit.act(step).await;
+    visit.tell(&before);
+    remembered.memory = visit.seen.remembered();
+    remembered.routes = visit.routes;
+    remembered.bucket = visit.bucket;
+    remembered.newest = Some(visit.stored);
+    match result {
+        Ok(Happened::Released) => {
+            context.memories.forget(&uid);
+            context.metrics.job_gone(&uid);
+            Next::Never
+        }
+        Ok(Happened::LookAgain | Happened::ClaimLost) => Next::Visit(Duration::ZERO),
+        Ok(_) => {
+            remembered.kube_failures = 0;
+            Next::Visit(wait(&visit.seen))
+        }
+        // The watch tells when an object of that name is there again.
+        Err(KubeError::Gone) => Next::Visit(Duration::ZERO),
+        Err(error) => {
+            remembered.kube_failures = remembered.kube_failures.saturating_add(1);
+            let wait = Duration::from_secs(1 << remembered.kube_failures.min(6)).min(MOST_WAIT);
+            tracing::warn!(uid, %error, again_in = ?wait, "the visit did not end well");
+            Next::AfterFailure(wait)
+        }
+    }
+}
+
+/// The longest wait after failures of the API server.
+const MOST_WAIT: Duration = Duration::from_secs(60);
+
+impl Visit<'_> {
+    async fn act(&mut self, step: Step) -> Result<Happened, KubeError> {
+        let happened = self.perform(step).await?;
+        self.count(&happened);
+        match happened {
+            Happened::LookAgain | Happened::ClaimLost | Happened::Released => {}
+            _ => self.save(&happened).await?,
+        }
+        Ok(happened)
+    }
+}
+
+/// How long until there is something to do, as the process has to wait for it.
+fn wait(seen: &Observed) -> Duration {
+    match plan(seen) {
+        Step::Wait(wait) | Step::Refuse(_, wait) => seen.now.real(wait),
+        Step::AddFinalizer
+        | Step::Start { .. }
+        | Step::StartAgain { .. }
+        | Step::Query { .. }
+        | Step::Look { .. }
+        | Step::Update { .. }
+        | Step::Stop { .. }
+        | Step::Orphan { .. }
+        | Step::RemoveFinalizer
+        | Step::Delete => Duration::ZERO,
+    }
+}

@@ -1,0 +1,84 @@
+//! Jobs whose object went, its finalizer taken by force, while a session of theirs may run: this process is the last
+//! that knows of it, and stops it from memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tracing::{info, warn};
+
+use super::memories::Remembered;
+use super::{Context, Next, Presence, visit_as};
+use crate::cluster::stored::StoredJob;
+
+/// Says farewell to every object that had this name and is not `uid`, which has it now, if any has.
+pub fn to_former(context: &Arc<Context>, namespace: &str, name: &str, uid: Option<&str>) {
+    for former in context.memories.former(namespace, name, uid) {
+        let context = context.clone();
+        tokio::spawn(async move { to(&context, &former).await });
+    }
+}
+
+/// Ends what a vanished job has running, within the bounds of a deletion, and forgets it.
+async fn to(context: &Context, uid: &str) {
+    let Some(remembered) = context.memories.get(uid) else { return };
+    let Some(job) = claim_farewell(&mut *remembered.lock().await) else { return };
+    let name = format!("{}/{}", job.namespace().unwrap_or_default(), job.name_any());
+    warn!(job = name, uid, "the object is gone while a session of it may run; it is stopped from memory");
+    loop {
+        let next = visit_as(context, job.clone(), Presence::Vanished).await;
+        if remembered.lock().await.memory.sessions.is_empty() {
+            break;
+        }
+        match next {
+            Next::Never => break,
+            Next::Visit(wait) | Next::AfterFailure(wait) => tokio::time::sleep(wait).await,
+        }
+    }
+    context.memories.forget(uid);
+    info!(job = name, uid, "nothing of the vanished object runs any more, or it was reported");
+}
+
+/// The object to say farewell to; once, and only if something of it may run.
+fn claim_farewell(remembered: &mut Remembered) -> Option<StoredJob> {
+    if remembered.farewell || remembered.memory.sessions.is_empty() {
+        return None;
+    }
+    remembered.farewell = true;
+    remembered.newest.clone()
+}
+
+/// At the end of the process: stops sessions whose sid could not be saved, for nobody will know it afterwards, and
+/// waits for farewells under way, no longer than `limit`.
+pub async fn before_the_end(context: &Context, limit: Duration) {
+    let last = async {
+        for uid in context.memories.uids() {
+            let Some(remembered) = context.memories.get(&uid) else { continue };
+            let job = {
+                let remembered = remembered.lock().await;
+                let lost = remembered.farewell || has_unsaved_sid(&remembered);
+                remembered.newest.clone().filter(|_| lost)
+            };
+            let Some(job) = job else { continue };
+            warn!(uid, "a session that only this process knows of is stopped before it ends");
+            while !remembered.lock().await.memory.sessions.is_empty() {
+                match visit_as(context, job.clone(), Presence::Vanished).await {
+                    Next::Never => break,
+                    Next::Visit(wait) | Next::AfterFailure(wait) => tokio::time::sleep(wait).await,
+                }
+            }
+        }
+    };
+    if tokio::time::timeout(limit, last).await.is_err() {
+        tracing::error!(
+            "the process ends although sessions that only it knows of may still run; see the log above"
+        );
+    }
+}
+
+fn has_unsaved_sid(remembered: &Remembered) -> bool {
+    let saved = remembered.newest.as_ref().map(|job| job.status().sessions).unwrap_or_default();
+    remembered.memory.sessions.values().any(|known| {
+        known.session.sid.is_some() && !saved.iter().any(|session| session.sid == known.session.sid)
+    })
+}

@@ -1,0 +1,99 @@
+//! A look into the bucket in the course of a visit: what has arrived of the job's sessions. Permission to list is
+//! optional; without it the count stays as it is and the log says so once.
+
+use std::collections::BTreeSet;
+
+use tracing::{debug, info};
+
+use super::Visit;
+use super::observe::log_name;
+use super::perform::Happened;
+use crate::api::SnapshotJobSpec;
+use crate::api::status::SnapshotsSummary;
+use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Tally};
+
+/// What is kept of a job's bucket between visits.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// What was counted; goes on from the status after a restart.
+    tally: Option<Tally>,
+    /// Why the last look saw nothing, so that it is said once.
+    problem: Option<BucketProblem>,
+}
+
+impl Visit<'_> {
+    /// Looks in the course of a session.
+    pub(super) async fn look(&mut self, attempt: i64) -> Happened {
+        Happened::Looked(attempt, self.count_snapshots().await)
+    }
+
+    /// Counts what has arrived of the sessions that the status names. `None`: nothing can be said.
+    pub(super) async fn count_snapshots(&mut self) -> Option<SnapshotsSummary> {
+        let spec = self.seen.spec.clone().ok()?;
+        let sids: Vec<String> =
+            self.seen.status.sessions.iter().filter_map(|session| session.sid.clone()).collect();
+        let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
+        let bucket = match self.bucket(&spec).await {
+            Ok(bucket) => bucket,
+            Err(problem) => {
+                self.say_once(Some(problem));
+                return None;
+            }
+        };
+        let known = &self.seen.status.snapshots;
+        let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
+        let look = bucket.look(tally, &sids, Limits::default()).await;
+        debug!(
+            job = log_name(&self.stored),
+            arrived = look.arrived,
+            requests = look.requests,
+            "looked into the bucket"
+        );
+        self.context.metrics.files_arrived(look.arrived);
+        let summary = tally.summary();
+        tally.keep_only(&sids);
+        let seen_something = look.complete || look.arrived > 0;
+        self.say_once(look.problem);
+        seen_something.then_some(summary)
+    }
+
+    async fn bucket(&self, spec: &SnapshotJobSpec) -> Result<Bucket, BucketProblem> {
+        let storage = &spec.storage;
+        let location = Location::of(storage, self.context.storage_endpoint.as_ref())?;
+        let name = &storage.reader_credentials_ref.as_ref().unwrap_or(&storage.credentials_ref).name;
+        let keys = self.reader_keys(name).await?;
+        Bucket::open(&location, storage.prefix.as_deref(), &keys, &self.context.connections)
+    }
+
+    async fn reader_keys(&self, name: &str) -> Result<Keys, BucketProblem> {
+        let unusable =
+            |why: String| BucketProblem::Unsupported(format!("the keys that list the bucket: {why}"));
+        let names = BTreeSet::from([name.to_owned()]);
+        let secrets = self.context.secrets.read(&self.seen.job.namespace, &names).await;
+        let mut secrets = secrets.map_err(|error| unusable(error.to_string()))?;
+        let data = secrets
+            .remove(name)
+            .flatten()
+            .ok_or_else(|| unusable(format!("Secret {name} does not exist")))?;
+        let text = |key: &str| {
+            let bytes = data.get(key)?;
+            std::str::from_utf8(bytes).ok().map(|text| text.trim().to_owned())
+        };
+        let needed =
+            |key: &str| text(key).ok_or_else(|| unusable(format!("Secret {name} has no usable key {key}")));
+        Ok(Keys {
+            access_key: needed("accessKey")?,
+            secret_key: needed("secretKey")?,
+            session_token: text("stsToken"),
+        })
+    }
+
+    fn say_once(&mut self, problem: Option<BucketProblem>) {
+        if let Some(problem) =
+            problem.as_ref().filter(|problem| self.bucket.problem.as_ref() != Some(problem))
+        {
+            info!(job = log_name(&self.stored), %problem, "snapshots cannot be counted");
+        }
+        self.bucket.problem = problem;
+    }
+}

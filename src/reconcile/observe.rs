@@ -1,0 +1,189 @@
+//! The first part of a visit: gathers everything that a decision is made from.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use super::memories::Remembered;
+use super::{Context, Presence, Visit};
+use crate::agora::bodies::{self, BodyProblem};
+use crate::agora::material::{self, Account, Material, MaterialProblem, Secrets};
+use crate::api::SnapshotJobSpec;
+use crate::api::status::{Session, SessionState};
+use crate::cluster::stored::StoredJob;
+use crate::lifecycle::intent::{Intent, intent};
+use crate::lifecycle::observed::{Observed, Problem};
+use crate::lifecycle::{aging, recorder};
+
+/// Gathers what a decision about `stored` is made from.
+pub(super) async fn observe<'a>(
+    context: &'a Context,
+    stored: StoredJob,
+    presence: Presence,
+    remembered: &Remembered,
+) -> Visit<'a> {
+    let mut job = stored.job();
+    if presence == Presence::Vanished {
+        // A job that is gone is one that is being deleted and whose finalizer somebody took.
+        job.deleting = true;
+        job.has_finalizer = false;
+    }
+    let mut seen = Observed {
+        now: context.clock.now(),
+        timing: context.timing,
+        jitter: rand::random(),
+        job,
+        spec: stored.spec(),
+        status: stored.status(),
+        memory: remembered.memory.clone(),
+        control_problem: None,
+        start_problem: None,
+        keys_end: None,
+    };
+    seen.join();
+    let routes = remembered.routes.clone();
+    let mut visit = Visit {
+        context,
+        stored,
+        presence,
+        seen,
+        account: None,
+        material: None,
+        routes,
+        bucket: remembered.bucket.clone(),
+        notices: Vec::new(),
+    };
+    if visit.needs_secrets() {
+        visit.look_into_secrets().await;
+    }
+    if visit.seen.start_problem.is_none() {
+        visit.seen.start_problem = visit.uid_problem();
+    }
+    visit.notices = aging::time_passed(&mut visit.seen);
+    visit
+}
+
+impl Visit<'_> {
+    /// A job that neither has nor shall have a session needs no Secret, and no request for one.
+    fn needs_secrets(&self) -> bool {
+        let wanted = match intent(&self.seen) {
+            Intent::Capture => true,
+            Intent::Suspend | Intent::Finish(_) | Intent::Rest | Intent::Hold | Intent::Delete => false,
+        };
+        wanted || !self.seen.status.sessions.is_empty()
+    }
+
+    async fn look_into_secrets(&mut self) {
+        let names = match &self.seen.spec {
+            Ok(spec) => material::secret_names(spec),
+            Err(_) => self.stored.credentials_name().map(str::to_owned).into_iter().collect(),
+        };
+        let secrets = match self.read_secrets(&names).await {
+            Ok(secrets) => secrets,
+            Err(words) => {
+                let problem = Problem::SecretsUnreadable(words);
+                self.seen.control_problem = Some(problem.clone());
+                self.seen.start_problem = Some(problem);
+                return;
+            }
+        };
+        self.judge_account(&secrets);
+        let judged = self.judge_material(&secrets);
+        if judged.is_err() || self.seen.control_problem.is_some() {
+            // What was found wanting may be mended at any moment: the next visit reads it again.
+            names.iter().for_each(|name| self.context.secrets.forget(&self.seen.job.namespace, name));
+        }
+        self.seen.start_problem = judged.err();
+    }
+
+    fn judge_account(&mut self, secrets: &Secrets) {
+        match self.stored.credentials_name().map(|name| Account::from_secret(name, secrets)) {
+            Some(Ok(account)) => self.account = Some(account),
+            Some(Err(problem)) => self.seen.control_problem = Some(secret_problem(&problem)),
+            None => {
+                self.seen.control_problem =
+                    Some(Problem::Secret("spec.credentialsRef.name is missing".into()))
+            }
+        }
+    }
+
+    fn judge_material(&mut self, secrets: &Secrets) -> Result<(), Problem> {
+        let Ok(spec) = self.seen.spec.clone() else { return Ok(()) };
+        let (spec, recorder_uid) = self.to_be_started(&spec);
+        let now = self.seen.now.wall;
+        let material = Material::gather(&spec, recorder_uid, secrets, now, rand::random());
+        let material = material.map_err(|problem| secret_problem(&problem))?;
+        bodies::start_body(&spec, recorder_uid, &material).map_err(|problem| body_problem(&problem))?;
+        self.seen.keys_end = material.sts_end;
+        self.material = Some(material);
+        Ok(())
+    }
+
+    async fn read_secrets(&self, names: &BTreeSet<String>) -> Result<Secrets, String> {
+        let namespace = &self.seen.job.namespace;
+        self.context.secrets.read(namespace, names).await.map_err(|error| error.to_string())
+    }
+
+    /// The spec and the recorder uid of the next start: those of an unresolved claim, for a repeated start has to say
+    /// what its acquire said; else the wanted ones.
+    pub(super) fn to_be_started(&self, wanted: &SnapshotJobSpec) -> (SnapshotJobSpec, i64) {
+        let claim = self.seen.status.sessions.iter().find(|session| session.state == SessionState::Claimed);
+        match claim {
+            Some(claim) => (with_channel_of(wanted, claim), claim.recorder_uid),
+            None => {
+                let job = &self.seen.job;
+                let uid =
+                    recorder::uids(wanted, &job.namespace, &job.name).first().copied().unwrap_or_default();
+                (wanted.clone(), uid)
+            }
+        }
+    }
+
+    /// Asked only when something new is about to be started.
+    fn uid_problem(&self) -> Option<Problem> {
+        if intent(&self.seen) != Intent::Capture || !self.seen.status.sessions.is_empty() {
+            return None;
+        }
+        let spec = self.seen.spec.as_ref().ok()?;
+        let (_, uid) = self.to_be_started(spec);
+        let holder = self.context.neighbours.holder(&self.stored, spec, uid)?;
+        let channel = &spec.channel.name;
+        Some(Problem::UidTaken(format!("SnapshotJob {holder} has recorder uid {uid} in channel {channel}")))
+    }
+}
+
+/// The spec with App ID and channel of a claim.
+pub(super) fn with_channel_of(spec: &SnapshotJobSpec, claim: &Session) -> SnapshotJobSpec {
+    let mut spec = spec.clone();
+    spec.channel.app_id.clone_from(&claim.app_id);
+    spec.channel.name.clone_from(&claim.channel);
+    spec
+}
+
+fn secret_problem(problem: &MaterialProblem) -> Problem {
+    match problem {
+        MaterialProblem::SecretMissing { .. }
+        | MaterialProblem::KeyMissing { .. }
+        | MaterialProblem::Unusable { .. } => Problem::Secret(problem.to_string()),
+        MaterialProblem::TokenExpired { .. } | MaterialProblem::TokenForOther { .. } => {
+            Problem::Token(problem.to_string())
+        }
+    }
+}
+
+fn body_problem(problem: &BodyProblem) -> Problem {
+    match problem {
+        BodyProblem::UnknownRegion(_) | BodyProblem::RegionMissing { .. } => {
+            Problem::Region(problem.to_string())
+        }
+        BodyProblem::AudioNotCaptured | BodyProblem::AudioListBesideExcludedVideo => {
+            Problem::Spec(problem.to_string())
+        }
+        BodyProblem::EncryptionChanged => Problem::SecretsUnreadable(problem.to_string()),
+    }
+}
+
+/// Name of the object for log lines.
+pub(super) fn log_name(stored: &StoredJob) -> String {
+    format!("{}/{}", stored.namespace().unwrap_or_default(), stored.name_any())
+}

@@ -1,0 +1,326 @@
+//! The middle of a visit: does the planned step. At most one exchange with the vendor, but for a new session, whose
+//! acquire, claim and start belong together: the vendor wants the start within 2 s of the acquire.
+
+use kube::ResourceExt;
+use tracing::{error, info, warn};
+
+use super::observe::with_channel_of;
+use super::{Presence, Visit};
+use crate::agora::bodies;
+use crate::agora::budget::{JobKey, Priority};
+use crate::agora::client::{SessionAddress, StartVia, StopMode};
+use crate::api::Reason;
+use crate::api::status::{Session, SessionState, SnapshotsSummary};
+use crate::cluster::jobs::KubeError;
+use crate::lifecycle::claims::{self, Reserved};
+use crate::lifecycle::notice::Notice;
+use crate::lifecycle::observed::Observed;
+use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
+use crate::lifecycle::plan::{OrphanCause, Step, StopCause};
+use crate::lifecycle::report::report;
+use crate::lifecycle::{answers, spec_hash, timing, words};
+
+/// What came of a step. Plain data, so that it can be worked into a newer object again.
+#[derive(Clone, Debug)]
+pub(super) enum Happened {
+    /// Nothing that the status has to tell.
+    Nothing,
+    /// Somebody else wrote first: everything has to be looked at again.
+    LookAgain,
+    /// The same, and it was the claim that came second.
+    ClaimLost,
+    /// The object is let go of.
+    Released,
+    /// No resourceId was given.
+    NotAcquired(Outcome<()>),
+    /// A start was answered.
+    Started {
+        /// The claim it was sent for.
+        claim: Session,
+        /// Hash of the spec that was sent.
+        hash: String,
+        /// The answer.
+        outcome: Outcome<Started>,
+    },
+    /// A query was answered.
+    Queried(i64, Outcome<Queried>),
+    /// An update was answered; with the hash of the spec that was sent.
+    Updated(i64, String, Outcome<()>),
+    /// A stop was answered; with what had arrived by then, where that could be seen.
+    Stopped(i64, Outcome<Stopped>, Option<SnapshotsSummary>),
+    /// A session was reported as an orphan.
+    Orphaned(i64, OrphanCause, Option<jiff::Timestamp>),
+    /// The bucket was looked into.
+    Looked(i64, Option<SnapshotsSummary>),
+}
+
+/// Works what happened into an observation.
+pub(super) fn learn(
+    seen: &mut Observed,
+    happened: &Happened,
+    look_again: std::time::Duration,
+) -> Vec<Notice> {
+    match happened.clone() {
+        Happened::Nothing | Happened::LookAgain | Happened::ClaimLost | Happened::Released => Vec::new(),
+        Happened::NotAcquired(outcome) => answers::not_acquired(seen, &outcome),
+        Happened::Started { claim, hash, outcome } => answers::started(seen, claim.attempt, &hash, outcome),
+        Happened::Queried(attempt, outcome) => answers::queried(seen, attempt, outcome),
+        Happened::Updated(attempt, hash, outcome) => answers::updated(seen, attempt, &hash, outcome),
+        Happened::Stopped(attempt, outcome, found) => {
+            answers::looked(seen, attempt, found, look_again);
+            answers::stopped(seen, attempt, outcome)
+        }
+        Happened::Orphaned(attempt, cause, _) => answers::orphaned(seen, attempt, cause),
+        Happened::Looked(attempt, found) => {
+            answers::looked(seen, attempt, found, look_again);
+            Vec::new()
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// Does the step.
+    pub(super) async fn perform(&mut self, step: Step) -> Result<Happened, KubeError> {
+        match step {
+            Step::Wait(_) | Step::Refuse(_, _) => Ok(Happened::Nothing),
+            Step::AddFinalizer => {
+                self.stored = self.context.jobs.set_finalizer(&self.stored, true).await?;
+                // Nothing to say yet: the claim, or what stands in its way, is written by the next visit.
+                Ok(Happened::LookAgain)
+            }
+            Step::RemoveFinalizer => self.release().await,
+            Step::Delete => match self.context.jobs.delete(&self.stored).await {
+                Ok(()) | Err(KubeError::Gone) => Ok(Happened::Nothing),
+                Err(error) => Err(error),
+            },
+            Step::Start { recorder_uid } => self.start(recorder_uid).await,
+            Step::StartAgain { attempt } => Ok(self.start_again(attempt).await),
+            Step::Query { attempt } => Ok(self.query(attempt).await),
+            Step::Update { attempt } => Ok(self.update(attempt).await),
+            Step::Look { attempt } => Ok(self.look(attempt).await),
+            Step::Stop { attempt, cause } => self.stop(attempt, cause).await,
+            Step::Orphan { attempt, cause } => Ok(self.orphan(attempt, cause)),
+        }
+    }
+
+    async fn release(&mut self) -> Result<Happened, KubeError> {
+        match self.context.jobs.set_finalizer(&self.stored, false).await {
+            Ok(_) | Err(KubeError::Gone) => Ok(Happened::Released),
+            Err(error) => Err(error),
+        }
+    }
+
+    // === start ===
+
+    async fn start(&mut self, recorder_uid: i64) -> Result<Happened, KubeError> {
+        let (Ok(spec), Some(material)) = (self.seen.spec.clone(), self.material.clone()) else {
+            return Ok(Happened::Nothing);
+        };
+        let Ok(body) = bodies::start_body(&spec, recorder_uid, &material) else {
+            return Ok(Happened::Nothing);
+        };
+        let agora = &self.context.agora;
+        let app_id = &spec.channel.app_id;
+        let job = self.job_key();
+        let acquire = bodies::acquire_body(&spec, recorder_uid);
+        let acquired = match agora.acquire(&material.account, app_id, &acquire, &job).await {
+            Outcome::Confirmed(acquired) => acquired,
+            Outcome::Rejected(answer) => return Ok(Happened::NotAcquired(Outcome::Rejected(answer))),
+            Outcome::Unknown(answer) => return Ok(Happened::NotAcquired(Outcome::Unknown(answer))),
+            Outcome::NotSent(answer) => return Ok(Happened::NotAcquired(Outcome::NotSent(answer))),
+        };
+        self.seen.now = self.context.clock.now();
+        // The later of two clocks: a claim must not look older than it is, or it would be given up too early.
+        let here = self.seen.now.wall;
+        let acquire_time = timing::stored(acquired.server_date.map_or(here, |vendor| vendor.max(here)));
+        let reserved = Reserved {
+            resource_id: acquired.resource_id.clone(),
+            nonce: format!("{:016x}", rand::random::<u64>()),
+            recorder_uid,
+            acquire_time,
+            token_end: material.token_end,
+        };
+        let nonce = reserved.nonce.clone();
+        let attempt = claims::claim(&mut self.seen, reserved);
+        report(&mut self.seen);
+        if let Some(happened) = self.write_claim(attempt, &nonce).await? {
+            return Ok(happened);
+        }
+        if spec.interval_seconds < 5 {
+            let words = format!(
+                "intervalSeconds is {}; newer references of the vendor give 5 as the minimum, and may refuse less.",
+                spec.interval_seconds
+            );
+            self.notices.push(Notice::warning(Reason::IntervalBelowDocumentedMinimum, words));
+        }
+        let Some(claim) = self.session(attempt) else { return Ok(Happened::LookAgain) };
+        self.routes.insert(attempt, acquired.via.route);
+        let (account, resource_id) = (&material.account, &acquired.resource_id);
+        let outcome = agora.start(account, app_id, resource_id, &body, acquired.via, &job).await;
+        self.seen.now = self.context.clock.now();
+        Ok(Happened::Started { claim, hash: spec_hash::of(&spec), outcome })
+    }
+
+    /// Writes the claim, with the resourceVersion that the decision was made on. What comes back is where the visit goes
+    /// on; `Some` means that it must not.
+    async fn write_claim(&mut self, attempt: i64, nonce: &str) -> Result<Option<Happened>, KubeError> {
+        let claimed = self.stored.with_status(&self.seen.status);
+        let error = match self.context.jobs.replace_status(&claimed).await {
+            Ok(stored) => {
+                self.context.metrics.status_report(true);
+                self.stored = stored;
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        if let KubeError::Other(_) = &error {
+            // The answer was lost, not necessarily the write: the nonce tells.
+            let now = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await;
+            if let Ok(stored) = now
+                && stored.uid() == self.stored.uid()
+                && stored.status().sessions.iter().any(|session| session.nonce == nonce)
+            {
+                self.stored = stored;
+                return Ok(None);
+            }
+        }
+        // Nothing was started with the resourceId, and nothing is billed for it.
+        self.seen.memory.sessions.remove(&attempt);
+        match error {
+            KubeError::Conflict | KubeError::Gone => Ok(Some(Happened::ClaimLost)),
+            KubeError::Invalid(_) | KubeError::Other(_) => Err(error),
+        }
+    }
+
+    async fn start_again(&mut self, attempt: i64) -> Happened {
+        let (Some(claim), Ok(wanted), Some(material)) =
+            (self.session(attempt), self.seen.spec.clone(), self.material.clone())
+        else {
+            return Happened::Nothing;
+        };
+        let spec = with_channel_of(&wanted, &claim);
+        let Ok(body) = bodies::start_body(&spec, claim.recorder_uid, &material) else {
+            return Happened::Nothing;
+        };
+        let agora = &self.context.agora;
+        let (app_id, resource_id) = (&claim.app_id, &claim.resource_id);
+        let via = StartVia::from(self.routes.get(&attempt).copied().unwrap_or_default());
+        let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
+        self.seen.now = self.context.clock.now();
+        Happened::Started { hash: spec_hash::of(&spec), claim, outcome }
+    }
+
+    // === control ===
+
+    async fn query(&mut self, attempt: i64) -> Happened {
+        let (Some(session), Some(account)) = (self.session(attempt), self.account.clone()) else {
+            return Happened::Nothing;
+        };
+        let Some(address) = address(&session) else { return Happened::Nothing };
+        let priority = if session.confirm_time.is_some() { Priority::Query } else { Priority::Recover };
+        let outcome = self.context.agora.query(&account, &address, priority, &self.job_key()).await;
+        self.seen.now = self.context.clock.now();
+        Happened::Queried(attempt, outcome)
+    }
+
+    async fn update(&mut self, attempt: i64) -> Happened {
+        let (Some(session), Ok(spec), Some(material)) =
+            (self.session(attempt), self.seen.spec.clone(), self.material.clone())
+        else {
+            return Happened::Nothing;
+        };
+        let sent = with_channel_of(&spec, &session);
+        let Some(address) = address(&session) else { return Happened::Nothing };
+        let Ok(body) = bodies::update_body(&sent, session.recorder_uid, &material) else {
+            return Happened::Nothing;
+        };
+        let outcome = self.context.agora.update(&material.account, &address, &body, &self.job_key()).await;
+        self.seen.now = self.context.clock.now();
+        Happened::Updated(attempt, spec_hash::of(&spec), outcome)
+    }
+
+    async fn stop(&mut self, attempt: i64, cause: StopCause) -> Result<Happened, KubeError> {
+        let Some(account) = self.account.clone() else { return Ok(Happened::Nothing) };
+        let marked_before =
+            self.session(attempt).is_some_and(|session| session.state == SessionState::Stopping);
+        claims::stopping(&mut self.seen, attempt, cause);
+        // Stored before it is sent: such a session is never believed to be running again.
+        if !marked_before && self.presence == Presence::Present {
+            report(&mut self.seen);
+            match self.context.jobs.replace_status(&self.stored.with_status(&self.seen.status)).await {
+                Ok(stored) => {
+                    self.context.metrics.status_report(true);
+                    self.stored = stored;
+                }
+                Err(KubeError::Conflict | KubeError::Gone) => return Ok(Happened::LookAgain),
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(session) = self.session(attempt) else { return Ok(Happened::LookAgain) };
+        let Some(address) = address(&session) else { return Ok(Happened::Nothing) };
+        let agora = &self.context.agora;
+        let outcome = agora.stop(&account, &address, StopMode::AwaitUpload, &self.job_key()).await;
+        self.seen.now = self.context.clock.now();
+        // An object that goes has nobody left to read the count.
+        let counts = matches!(outcome, Outcome::Confirmed(_)) && !self.seen.job.deleting;
+        let found = if counts { self.count_snapshots().await } else { None };
+        Ok(Happened::Stopped(attempt, outcome, found))
+    }
+
+    /// Stops a session whose claim is no longer ours, with the sid that is in hand and will not be had again.
+    pub(super) async fn stop_in_hand(&self, claim: &Session, sid: &str) {
+        let Some(material) = &self.material else { return };
+        let session = Session { sid: Some(sid.to_owned()), ..claim.clone() };
+        let Some(address) = address(&session) else { return };
+        warn!(
+            sid,
+            resource_id = claim.resource_id,
+            "the claim is no longer ours: its session is stopped at once"
+        );
+        let outcome =
+            self.context.agora.stop(&material.account, &address, StopMode::Detached, &self.job_key()).await;
+        match outcome {
+            Outcome::Confirmed(_) => info!(sid, "stopped"),
+            Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
+                self.context.metrics.orphan_left(claim.token_end_time.as_ref().map(|end| end.0));
+                error!(
+                    sid,
+                    app_id = claim.app_id,
+                    channel = claim.channel,
+                    recorder_uid = claim.recorder_uid,
+                    resource_id = claim.resource_id,
+                    answer = words::said(&answer),
+                    "a session may still run and be billed: its claim is no longer ours and it could not be stopped"
+                );
+            }
+        }
+    }
+
+    fn orphan(&mut self, attempt: i64, cause: OrphanCause) -> Happened {
+        let Some(session) = self.session(attempt) else { return Happened::Nothing };
+        if cause != OrphanCause::Policy {
+            error!(job = super::observe::log_name(&self.stored), "{}", words::orphan(&session, cause));
+        }
+        Happened::Orphaned(attempt, cause, session.token_end_time.map(|end| end.0))
+    }
+
+    // === small ones ===
+
+    pub(super) fn session(&self, attempt: i64) -> Option<Session> {
+        self.seen.status.sessions.iter().find(|session| session.attempt == attempt).cloned()
+    }
+
+    fn job_key(&self) -> JobKey {
+        JobKey::new(&self.seen.job.uid)
+    }
+}
+
+fn address(session: &Session) -> Option<SessionAddress<'_>> {
+    Some(SessionAddress {
+        app_id: &session.app_id,
+        channel: &session.channel,
+        recorder_uid: session.recorder_uid,
+        resource_id: &session.resource_id,
+        sid: session.sid.as_deref()?,
+    })
+}

@@ -1,0 +1,9 @@
+//! The product on real parts: a real API server, a real S3 server, the simulator and the operator, each a process.
+//!
+//! Every test lives in a `World` of its own: a namespace, a bucket, a simulator, an operator. What must hold always is
+//! checked by the world itself, whatever the test is about.
+
+mod kstatus;
+mod role;
+mod scenarios;
+mod world;

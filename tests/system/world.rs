@@ -1,0 +1,452 @@
+//! A world for one test: a namespace and a bucket of its own, a simulator, an operator, and a witness that watches every
+//! version of every object.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use agora_snapshot_testbed::{
+    Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, operator_program, simulator_program,
+};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{Event, Secret};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, CustomResourceExt, ResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use agora_snapshot_operator::api::{self, SnapshotJob};
+
+use crate::{kstatus, role};
+
+/// In every secret value of every test; must be found in no log, event, status or metric.
+const CANARY: &str = "CANARY7f3a";
+
+/// How long a test waits for something that should be there in a moment. A loaded machine is what this allows for.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// As long as Kubernetes waits by the chart: `terminationGracePeriodSeconds`.
+const GRACE: Duration = Duration::from_secs(75);
+
+/// How a world is made.
+pub struct Plan {
+    name: &'static str,
+    scale: u32,
+    settings: Vec<String>,
+    app_certificate: Option<String>,
+    operator_arguments: Vec<String>,
+}
+
+/// One test's world.
+pub struct World {
+    pub testbed: &'static Testbed,
+    pub namespace: String,
+    pub bucket: String,
+    pub client: Client,
+    pub simulator: Simulator,
+    pub operator: Option<Operator>,
+    operator_options: OperatorOptions,
+    logs: Vec<PathBuf>,
+    witness: Arc<Mutex<Witness>>,
+    changed: watch::Receiver<u64>,
+    watching: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Witness {
+    versions: u64,
+    newest: std::collections::BTreeMap<String, Value>,
+    gone: BTreeSet<String>,
+    violations: Vec<String>,
+}
+
+impl Plan {
+    /// A world for the test `name`, in real time.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, scale: 1, settings: vec![], app_certificate: None, operator_arguments: vec![] }
+    }
+
+    /// Time runs so much faster, for the operator and the simulator alike.
+    pub fn faster(mut self, scale: u32) -> Self {
+        self.scale = scale;
+        self
+    }
+
+    /// The simulator answers an unconfirmed question of the vendor's protocol so.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push(format!("{name}={value}"));
+        self
+    }
+
+    /// The App ID has an App Certificate: recorders need tokens.
+    pub fn app_certificate(mut self, certificate: &str) -> Self {
+        self.app_certificate = Some(certificate.into());
+        self
+    }
+
+    /// One more argument for the operator.
+    pub fn operator_argument(mut self, argument: &str) -> Self {
+        self.operator_arguments.push(argument.into());
+        self
+    }
+
+    /// Makes the world, with a running operator and the Secrets `agora` and `bucket`.
+    pub async fn make(self) -> World {
+        let mut world = self.make_without_operator().await;
+        world.start_operator().await;
+        world
+    }
+
+    /// Makes the world; the test starts the operator.
+    pub async fn make_without_operator(self) -> World {
+        let testbed = Testbed::from_env().await.expect("a testbed");
+        let plane = testbed.control_plane();
+        let client = plane.client("admin").await.expect("a client");
+        install(&client).await;
+        plane.bind_cluster_role("operator", role::NAME).await.expect("the role is bound");
+        let namespace = testbed.create_namespace(self.name).await.expect("a namespace");
+        let bucket = namespace.clone();
+        testbed.s3().create_bucket(&bucket).await.expect("a bucket");
+        let program = simulator_program().expect("the simulator is built");
+        let simulator = Simulator::start(
+            &program,
+            testbed.folder(),
+            SimulatorOptions {
+                app_certificate: self.app_certificate,
+                s3_endpoint: Some(testbed.s3().endpoint().to_owned()),
+                speed: Some(self.scale),
+                seed: Some(7),
+                settings: self.settings,
+                ..SimulatorOptions::default()
+            },
+        )
+        .await
+        .expect("a simulator");
+        let mut arguments = self.operator_arguments;
+        arguments
+            .extend(["--log-format=text".into(), "--log-level=info,agora_snapshot_operator=trace".into()]);
+        let operator_options = OperatorOptions {
+            kubeconfig: plane.kubeconfig("operator").expect("a kubeconfig"),
+            agora_endpoints: vec![simulator.url().to_owned()],
+            storage_endpoint: Some(testbed.s3().endpoint().to_owned()),
+            time_scale: Some(self.scale),
+            namespaces: vec![namespace.clone()],
+            arguments,
+            environment: vec![],
+        };
+        let witness = Arc::default();
+        let (versions, changed) = watch::channel(0);
+        let watching =
+            tokio::spawn(watch_all(client.clone(), namespace.clone(), Arc::clone(&witness), versions));
+        let world = World {
+            testbed,
+            namespace,
+            bucket,
+            client,
+            simulator,
+            operator: None,
+            operator_options,
+            logs: vec![],
+            witness,
+            changed,
+            watching,
+        };
+        let (id, secret) = (world.simulator.customer_id(), world.simulator.customer_secret());
+        world.secret("agora", json!({"customerId": id, "customerSecret": secret})).await;
+        let keys = testbed.s3().root();
+        world.secret("bucket", json!({"accessKey": keys.access_key, "secretKey": keys.secret_key})).await;
+        world
+    }
+}
+
+/// The CRD and the operator's role; once for all worlds, and no harm done by doing it again.
+async fn install(client: &Client) {
+    let apply = PatchParams::apply("tests").force();
+    let crds = Api::all(client.clone());
+    crds.patch(SnapshotJob::crd_name(), &apply, &Patch::Apply(api::crd())).await.expect("the CRD is applied");
+    let established = kube::runtime::conditions::is_crd_established();
+    let wait = kube::runtime::wait::await_condition(crds, SnapshotJob::crd_name(), established);
+    tokio::time::timeout(SOON, wait).await.expect("in time").expect("the CRD is established");
+    let mut role = serde_json::to_value(role::role()).expect("a role");
+    role["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
+    role["kind"] = json!("ClusterRole");
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    roles.patch(role::NAME, &apply, &Patch::Apply(role)).await.expect("the role is applied");
+}
+
+async fn watch_all(
+    client: Client,
+    namespace: String,
+    witness: Arc<Mutex<Witness>>,
+    versions: watch::Sender<u64>,
+) {
+    let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
+    let jobs: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
+    let mut events = watcher(jobs, watcher::Config::default()).default_backoff().boxed();
+    while let Ok(Some(event)) = events.try_next().await {
+        let mut witness = witness.lock().expect("no panic under the lock");
+        match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                let name = object.name_any();
+                let value = serde_json::to_value(&object).expect("an object");
+                for violation in kstatus::violations(&value) {
+                    witness.violations.push(format!("{name}: {violation}: {}", value["status"]));
+                }
+                witness.gone.remove(&name);
+                witness.newest.insert(name, value);
+            }
+            watcher::Event::Delete(object) => {
+                witness.newest.remove(&object.name_any());
+                witness.gone.insert(object.name_any());
+            }
+            watcher::Event::Init | watcher::Event::InitDone => {}
+        }
+        witness.versions += 1;
+        versions.send_replace(witness.versions);
+    }
+}
+
+impl World {
+    // === the operator ===
+
+    /// Starts the operator and waits until it is ready.
+    pub async fn start_operator(&mut self) {
+        let program = operator_program().expect("the operator is built");
+        let mut operator = Operator::start(&program, self.testbed.folder(), self.operator_options.clone())
+            .await
+            .expect("the operator starts");
+        self.logs.push(operator.process().log_file().to_owned());
+        self.operator = Some(operator);
+    }
+
+    /// Ends the operator as a crash does.
+    pub async fn kill_operator(&mut self) {
+        let mut operator = self.operator.take().expect("an operator");
+        operator.process().kill();
+        operator.process().ended_within(SOON).await.expect("it is dead");
+    }
+
+    /// Ends the operator as Kubernetes does.
+    pub async fn stop_operator(&mut self) {
+        let mut operator = self.operator.take().expect("an operator");
+        let status = operator.process().stop(GRACE).await.expect("it ends");
+        assert!(status.success(), "the operator ended with {status}");
+    }
+
+    // === objects ===
+
+    /// A Secret with these values.
+    pub async fn secret(&self, name: &str, values: Value) {
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let apply = PatchParams::apply("tests").force();
+        secrets.patch(name, &apply, &Patch::Apply(secret)).await.expect("the Secret is applied");
+    }
+
+    /// Takes a Secret away.
+    pub async fn delete_secret(&self, name: &str) {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        secrets.delete(name, &DeleteParams::default()).await.expect("the Secret is deleted");
+    }
+
+    /// The smallest spec for this world's channel `channel`.
+    pub fn spec(&self, channel: &str) -> Value {
+        json!({
+            "credentialsRef": {"name": "agora"},
+            "channel": {"appId": self.simulator.app_id(), "name": channel, "profile": "LiveBroadcasting"},
+            "storage": {"vendor": "S3Compatible", "endpoint": "s3.example.com", "bucket": self.bucket,
+                "prefix": channel, "credentialsRef": {"name": "bucket"}},
+        })
+    }
+
+    /// Creates a job.
+    pub async fn create(&self, name: &str, spec: Value) -> Value {
+        let job = json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": spec});
+        let job: DynamicObject = serde_json::from_value(job).expect("an object");
+        let created = self.jobs().create(&PostParams::default(), &job).await.expect("the job is created");
+        serde_json::to_value(created).expect("an object")
+    }
+
+    /// Merges a patch into a job.
+    pub async fn patch(&self, name: &str, patch: Value) -> Value {
+        let patched = self.jobs().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        serde_json::to_value(patched.expect("the job is patched")).expect("an object")
+    }
+
+    /// Asks for a job to be deleted.
+    pub async fn delete(&self, name: &str) {
+        self.jobs().delete(name, &DeleteParams::default()).await.expect("the job is deleted");
+    }
+
+    /// SnapshotJobs of this world.
+    pub fn jobs(&self) -> Api<DynamicObject> {
+        let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+
+    /// Events about a job: (type, reason, note), oldest first.
+    pub async fn events(&self, name: &str) -> Vec<(String, String, String)> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let mut events = events.list(&ListParams::default()).await.expect("events").items;
+        events.retain(|event| event.involved_object.name.as_deref() == Some(name));
+        events.sort_by_key(|event| event.metadata.creation_timestamp.clone());
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        events.iter().map(|event| (text(&event.type_), text(&event.reason), text(&event.message))).collect()
+    }
+
+    // === waiting ===
+
+    /// Waits until the job is so, and returns it. `what` tells what was awaited.
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        within: Duration,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let newest = || self.witness.lock().expect("no panic under the lock").newest.get(name).cloned();
+        self.awaited(what, within, || newest().filter(|job| is_so(job)), || format!("{:#?}", newest())).await
+    }
+
+    /// Waits until `Ready` has this status and reason, and returns the job.
+    pub async fn until_ready_is(&self, name: &str, status: &str, reason: &str) -> Value {
+        let what = format!("{name} to have Ready={status} {reason}");
+        self.until(name, &what, SOON, |job| {
+            condition(job, "Ready")
+                .is_some_and(|ready| ready["status"] == status && ready["reason"] == reason)
+        })
+        .await
+    }
+
+    /// Waits until a confirmed session takes snapshots.
+    pub async fn until_capturing(&self, name: &str) -> Value {
+        self.until_ready_is(name, "True", "Capturing").await
+    }
+
+    /// Waits until the object is gone.
+    pub async fn until_gone(&self, name: &str, within: Duration) {
+        let witness = &self.witness;
+        let is_gone = || witness.lock().expect("no panic under the lock").gone.contains(name).then_some(());
+        let show = || format!("{:#?}", witness.lock().expect("no panic under the lock").newest.get(name));
+        self.awaited(&format!("{name} to be gone"), within, is_gone, show).await;
+    }
+
+    async fn awaited<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        look: impl Fn() -> Option<T>,
+        show: impl Fn() -> String,
+    ) -> T {
+        let mut changed = self.changed.clone();
+        let wait = async {
+            loop {
+                changed.borrow_and_update();
+                if let Some(found) = look() {
+                    return found;
+                }
+                changed.changed().await.expect("the watch goes on");
+            }
+        };
+        match tokio::time::timeout(within, wait).await {
+            Ok(found) => found,
+            Err(_) => {
+                panic!("waited {within:?} in vain for {what}; the object is {}\n{}", show(), self.log_tail())
+            }
+        }
+    }
+
+    /// Asks again and again until there is an answer, for what no watch tells.
+    pub async fn eventually<T, F>(&self, what: &str, within: Duration, ask: impl Fn() -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let asking = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        match tokio::time::timeout(within, asking).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("waited {within:?} in vain for {what}\n{}", self.log_tail()),
+        }
+    }
+
+    // === the vendor's witness ===
+
+    /// Every session that ever ran.
+    pub async fn sessions(&self) -> Vec<Value> {
+        self.simulator.sessions(&[]).await.expect("sessions")
+    }
+
+    /// Sessions that run, and are billed.
+    pub async fn live_sessions(&self) -> Vec<Value> {
+        self.simulator.sessions(&[("state", "live")]).await.expect("sessions")
+    }
+
+    /// Calls of a verb that the simulator has had.
+    pub async fn calls(&self, verb: &str) -> Vec<Value> {
+        self.simulator.requests(&[("verb", verb)]).await.expect("requests")
+    }
+
+    // === the end ===
+
+    /// The last lines of the operators' logs.
+    pub fn log_tail(&self) -> String {
+        let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let tail = |text: String| {
+            text.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        self.logs.iter().map(|path| format!("--- {}\n{}\n", path.display(), tail(read(path)))).collect()
+    }
+
+    /// Checks what must hold whatever the test was about, and lets the world go.
+    pub async fn end(mut self) {
+        if let Some(mut operator) = self.operator.take() {
+            let metrics = operator.metrics().await.expect("metrics");
+            self.holds_no_secret("the metrics", &metrics);
+            let status = operator.process().stop(GRACE).await.expect("it ends");
+            assert!(status.success(), "the operator ended with {status}\n{}", self.log_tail());
+        }
+        self.watching.abort();
+        for path in &self.logs {
+            let log = std::fs::read_to_string(path).expect("a log");
+            self.holds_no_secret("the log", &log);
+            assert!(!log.contains("panicked at"), "the operator panicked:\n{}", self.log_tail());
+            assert!(
+                !log.contains("is forbidden"),
+                "a request was refused for want of a right:\n{}",
+                self.log_tail()
+            );
+        }
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let events = events.list(&ListParams::default()).await.expect("events");
+        self.holds_no_secret("the events", &serde_json::to_string(&events.items).expect("text"));
+        let jobs = self.jobs().list(&ListParams::default()).await.expect("jobs");
+        let statuses: Vec<_> = jobs.items.iter().map(|job| &job.data["status"]).collect();
+        self.holds_no_secret("the statuses", &serde_json::to_string(&statuses).expect("text"));
+        let witness = self.witness.lock().expect("no panic under the lock");
+        assert!(witness.violations.is_empty(), "{:#?}", witness.violations);
+    }
+
+    fn holds_no_secret(&self, place: &str, text: &str) {
+        let keys = self.testbed.s3().root();
+        for secret in [self.simulator.customer_secret(), keys.secret_key.as_str(), CANARY] {
+            assert!(!text.contains(secret), "{place} holds a secret");
+        }
+    }
+}
+
+/// A condition of an object.
+pub fn condition<'a>(job: &'a Value, kind: &str) -> Option<&'a Value> {
+    job["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}

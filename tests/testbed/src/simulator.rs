@@ -1,0 +1,192 @@
+//! The vendor's simulator as a process, and its control interface under `/_sim/`.
+//! What it does is with the program itself; the shapes of its answers are JSON values here, so that a test reads
+//! the fields it is about.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::control_plane::again_if_port_was_taken;
+use crate::error::{Error, Result};
+use crate::processes::{Process, Program};
+
+/// It has nothing to load; a loaded machine is what this allows for.
+const START: Duration = Duration::from_secs(30);
+
+/// What a simulator is started with.
+#[derive(Debug, Clone, Default)]
+pub struct SimulatorOptions {
+    /// The App ID it serves, 32 hexadecimal digits; a random one if `None`.
+    pub app_id: Option<String>,
+    /// The app certificate that tokens are checked with; an app without one takes no token.
+    pub app_certificate: Option<String>,
+    /// The S3 server it uploads to, whatever vendor and region a start names; if `None` it keeps files in memory.
+    pub s3_endpoint: Option<String>,
+    /// All its waits are divided by this; 1 if `None`.
+    pub speed: Option<u32>,
+    /// What its random choices begin with.
+    pub seed: Option<u64>,
+    /// `name=value` of unconfirmed facts of the vendor that are to differ from the default.
+    pub settings: Vec<String>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+}
+
+/// A running simulator with customer credentials of its own.
+#[derive(Debug)]
+pub struct Simulator {
+    process: Process,
+    url: String,
+    app_id: String,
+    customer_id: String,
+    customer_secret: String,
+    http: reqwest::Client,
+}
+
+impl Simulator {
+    /// Starts the program with its log in `folder` and waits until it listens.
+    pub async fn start(program: &Path, folder: &Path, options: SimulatorOptions) -> Result<Self> {
+        let app_id = options.app_id.clone().unwrap_or_else(crate::random_hex);
+        let (customer_id, customer_secret) = (crate::random_hex(), crate::random_hex());
+        let log = folder.join(format!("simulator-{}.log", &crate::random_hex()[..8]));
+        let (process, url) = again_if_port_was_taken(async || {
+            let mut arguments = vec![
+                "--listen=127.0.0.1:0".to_owned(),
+                format!("--app-id={app_id}"),
+                format!("--customer-id={customer_id}"),
+                format!("--customer-secret={customer_secret}"),
+            ];
+            arguments.extend(options.app_certificate.iter().map(|it| format!("--app-certificate={it}")));
+            arguments.extend(options.s3_endpoint.iter().map(|endpoint| format!("--s3-endpoint={endpoint}")));
+            arguments.extend(options.speed.iter().map(|speed| format!("--speed={speed}")));
+            arguments.extend(options.seed.iter().map(|seed| format!("--seed={seed}")));
+            arguments.extend(options.settings.iter().map(|setting| format!("--set={setting}")));
+            let mut process = Program::new("agora-simulator", program, log.clone())
+                .args(arguments)
+                .args(&options.arguments)
+                .start()?;
+            let url = process.printed("listening on ", START).await?;
+            Ok((process, url))
+        })
+        .await?;
+        let http = crate::http_client()?;
+        Ok(Self { process, url, app_id, customer_id, customer_secret, http })
+    }
+
+    /// `http://127.0.0.1:PORT`, for `--agora-endpoint`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The App ID it serves.
+    pub fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
+    /// Customer ID of the REST API.
+    pub fn customer_id(&self) -> &str {
+        &self.customer_id
+    }
+
+    /// Customer secret of the REST API.
+    pub fn customer_secret(&self) -> &str {
+        &self.customer_secret
+    }
+
+    /// The process, to stop, suspend or kill it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Lets a host join a channel and send video and audio.
+    pub async fn join(&self, channel: &str, uid: u32) -> Result<()> {
+        self.put_user(channel, uid, json!({"video": true, "audio": true, "host": true})).await
+    }
+
+    /// Puts a user with these properties (`video`, `audio`, `host`) into a channel, or changes them.
+    pub async fn put_user(&self, channel: &str, uid: u32, user: Value) -> Result<()> {
+        self.send(http::Method::PUT, &["channels", channel, "users", &uid.to_string()], Some(user)).await?;
+        Ok(())
+    }
+
+    /// Lets a user leave a channel.
+    pub async fn leave(&self, channel: &str, uid: u32) -> Result<()> {
+        self.send(http::Method::DELETE, &["channels", channel, "users", &uid.to_string()], None).await?;
+        Ok(())
+    }
+
+    /// The sessions that ever ran, narrowed by query parameters of the interface: `state=live` for example, or
+    /// `wait=1` to have the answer when there is one; refused with status 408 if that takes too long.
+    pub async fn sessions(&self, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        self.ask("sessions", narrow).await
+    }
+
+    /// The journal of the requests to the vendor's interface, narrowed likewise: `verb=start` for example.
+    pub async fn requests(&self, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        self.ask("requests", narrow).await
+    }
+
+    /// Arranges a fault.
+    pub async fn fault(&self, fault: Value) -> Result<Value> {
+        self.send(http::Method::POST, &["faults"], Some(fault)).await
+    }
+
+    /// Takes back the faults that have not happened yet.
+    pub async fn clear_faults(&self) -> Result<()> {
+        self.send(http::Method::DELETE, &["faults"], None).await?;
+        Ok(())
+    }
+
+    /// The unconfirmed facts of the vendor, as they are set.
+    pub async fn settings(&self) -> Result<Value> {
+        self.send(http::Method::GET, &["settings"], None).await
+    }
+
+    /// Changes some of them.
+    pub async fn set(&self, settings: Value) -> Result<Value> {
+        self.send(http::Method::PUT, &["settings"], Some(settings)).await
+    }
+
+    async fn ask(&self, list: &str, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        let mut url = self.control(&[list])?;
+        if !narrow.is_empty() {
+            url.query_pairs_mut().extend_pairs(narrow);
+        }
+        let what = format!("simulator: GET /_sim/{list} {narrow:?}");
+        let mut answer = self.exchange(self.http.get(url), what.clone()).await?;
+        match answer.get_mut(list).map(Value::take) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(Error::Http { what, detail: format!("the answer has no list {list:?}: {answer}") }),
+        }
+    }
+
+    async fn send(&self, method: http::Method, segments: &[&str], body: Option<Value>) -> Result<Value> {
+        let what = format!("simulator: {method} /_sim/{}", segments.join("/"));
+        let request = self.http.request(method, self.control(segments)?);
+        self.exchange(if let Some(body) = body { request.json(&body) } else { request }, what).await
+    }
+
+    /// The address of `/_sim/` followed by `segments`.
+    fn control(&self, segments: &[&str]) -> Result<reqwest::Url> {
+        let mut url = reqwest::Url::parse(&self.url)
+            .map_err(Error::http(format!("the simulator printed no address but {:?}", self.url)))?;
+        // Pushed one by one, as a channel name may have a slash or a question mark in it.
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push("_sim").extend(segments);
+        Ok(url)
+    }
+
+    /// The JSON value of the answer, `Null` if it has no body.
+    async fn exchange(&self, request: reqwest::RequestBuilder, what: String) -> Result<Value> {
+        let answer = request.send().await.map_err(Error::http(&what))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(Error::http(&what))?;
+        if !status.is_success() {
+            return Err(Error::Refused { what, status: status.as_u16(), body: text });
+        }
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).map_err(Error::http(&what))
+    }
+}
