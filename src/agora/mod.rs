@@ -11,6 +11,7 @@ pub mod budget;
 mod classify;
 pub mod client;
 pub mod endpoints;
+mod exchange;
 pub mod material;
 pub mod observe;
 pub mod regions;
