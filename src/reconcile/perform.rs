@@ -218,6 +218,8 @@ impl Visit<'_> {
             return Happened::Nothing;
         };
         let Some(address) = address(&session) else { return Happened::Nothing };
+        let late = self.seen.now.mono.saturating_sub(self.seen.known(&session).gate);
+        self.context.metrics.poll_late(self.seen.now.real(late));
         let priority = if session.confirm_time.is_some() { Priority::Query } else { Priority::Recover };
         let outcome = self.context.agora.query(&account, &address, priority, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
