@@ -118,7 +118,7 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     let stored = remembered.newest(handed);
     let mut visit = observe::observe(context, stored, presence, &remembered).await;
     let step = plan(&visit.seen);
-    debug!(job = observe::log_name(&visit.stored), ?step, "planned");
+    debug!(job = visit.stored.full_name(), ?step, "planned");
     let result = visit.act(step).await;
     visit.tell();
     remembered.memory = visit.seen.remembered();
@@ -164,17 +164,5 @@ impl Visit<'_> {
 
 /// How long until there is something to do, as the process has to wait for it.
 fn wait(seen: &Observed) -> Duration {
-    match plan(seen) {
-        Step::Wait(wait) | Step::Refuse(_, wait) => seen.now.real(wait),
-        Step::AddFinalizer
-        | Step::Start { .. }
-        | Step::StartAgain { .. }
-        | Step::Query { .. }
-        | Step::Look { .. }
-        | Step::Update { .. }
-        | Step::Stop { .. }
-        | Step::Orphan { .. }
-        | Step::RemoveFinalizer
-        | Step::Delete => Duration::ZERO,
-    }
+    plan(seen).wait().map_or(Duration::ZERO, |wait| seen.now.real(wait))
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tracing::{info, warn};
 
 use super::memories::Remembered;
@@ -39,7 +38,7 @@ async fn to(context: &Context, uid: &str) {
         context.metrics.job_gone(uid);
         return;
     };
-    let name = format!("{}/{}", job.namespace().unwrap_or_default(), job.name_any());
+    let name = job.full_name();
     warn!(job = name, uid, "the object is gone while a session of it may run; it is stopped from memory");
     loop {
         let next = visit_as(context, job.clone(), Presence::Vanished).await;

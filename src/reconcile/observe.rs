@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
-
 use super::memories::Remembered;
 use super::{Context, Presence, Visit};
 use crate::agora::bodies::{self, BodyProblem};
@@ -183,9 +181,4 @@ fn body_problem(problem: &BodyProblem) -> Problem {
         }
         BodyProblem::EncryptionChanged => Problem::SecretsUnreadable(problem.to_string()),
     }
-}
-
-/// Name of the object for log lines.
-pub(super) fn log_name(stored: &StoredJob) -> String {
-    format!("{}/{}", stored.namespace().unwrap_or_default(), stored.name_any())
 }

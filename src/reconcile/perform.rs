@@ -303,7 +303,7 @@ impl Visit<'_> {
     fn orphan(&mut self, attempt: i64, cause: OrphanCause) -> Happened {
         let Some(session) = self.session(attempt) else { return Happened::Nothing };
         if cause != OrphanCause::Policy {
-            error!(job = super::observe::log_name(&self.stored), "{}", words::orphan(&session, cause));
+            error!(job = self.stored.full_name(), "{}", words::orphan(&session, cause));
         }
         Happened::Orphaned(attempt, cause, session.token_end_time.map(|end| end.0))
     }

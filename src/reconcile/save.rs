@@ -6,7 +6,6 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tracing::{error, warn};
 
-use super::observe::log_name;
 use super::perform::{Happened, learn};
 use super::{Presence, Visit};
 use crate::api::status::Session;
@@ -53,7 +52,7 @@ impl Visit<'_> {
                 Err(KubeError::Invalid(words)) => return self.save_sessions_alone(words).await,
                 Err(error @ (KubeError::Conflict | KubeError::Other(_))) => {
                     let Some(wait) = waits.next() else { return Err(error) };
-                    warn!(job = log_name(&self.stored), %error, "the status was not saved; it is tried again");
+                    warn!(job = self.stored.full_name(), %error, "the status was not saved; it is tried again");
                     tokio::time::sleep(*wait).await;
                     // The write may have landed although its answer was lost.
                     self.take_newer(&unlearnt, happened).await?;
@@ -101,7 +100,7 @@ impl Visit<'_> {
     /// The API server refuses the status as a whole: the sessions matter, the rest is words.
     async fn save_sessions_alone(&mut self, words: String) -> Result<(), KubeError> {
         error!(
-            job = log_name(&self.stored),
+            job = self.stored.full_name(),
             words, "the API server refused the status; its sessions are saved alone"
         );
         let alone = self.stored.with_sessions(&self.seen.status.sessions);

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use tracing::info;
 
-use super::observe::log_name;
 use super::perform::Happened;
 use super::save::sid;
 use super::{Presence, Visit};
@@ -74,7 +73,7 @@ impl Visit<'_> {
                 if let Some(sid) = sid(outcome) {
                     // The log has it before the status does, should the write fail.
                     info!(
-                        job = log_name(&self.stored),
+                        job = self.stored.full_name(),
                         sid,
                         resource_id = claim.resource_id,
                         "session started"
