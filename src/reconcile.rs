@@ -12,6 +12,7 @@ use tracing::debug;
 use crate::agora;
 use crate::agora::endpoints::Route;
 use crate::agora::material::{Account, Material};
+use crate::api::SnapshotJobStatus;
 use crate::cluster::events::Events;
 use crate::cluster::jobs::{Jobs, KubeError};
 use crate::cluster::secrets::SecretReader;
@@ -100,6 +101,8 @@ struct Visit<'a> {
     material: Option<Material>,
     routes: BTreeMap<i64, Route>,
     bucket: look::Seen,
+    /// The status that was last told about.
+    told: SnapshotJobStatus,
     notices: Vec<Notice>,
 }
 
@@ -113,12 +116,11 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     let remembered = context.memories.of(&handed);
     let mut remembered = remembered.lock().await;
     let stored = remembered.newest(handed);
-    let before = stored.status();
     let mut visit = observe::observe(context, stored, presence, &remembered).await;
     let step = plan(&visit.seen);
     debug!(job = observe::log_name(&visit.stored), ?step, "planned");
     let result = visit.act(step).await;
-    visit.tell(&before);
+    visit.tell();
     remembered.memory = visit.seen.remembered();
     remembered.routes = visit.routes;
     remembered.bucket = visit.bucket;

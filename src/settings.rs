@@ -114,7 +114,8 @@ pub struct Settings {
     pub last_file_age_metric: bool,
 
     /// Divides every waiting time; for tests against a simulator that runs as much faster.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub time_scale: u32,
 }
 

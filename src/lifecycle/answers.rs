@@ -115,7 +115,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             }
             if session.confirm_time.is_none() && is_running(status) {
                 session.confirm_time = Some(now.stored());
-                known.look_gate = now.mono + timing.death_every;
+                known.look_gate = now.mono + timing.look_first;
                 seen.status.capture_start_time.get_or_insert_with(|| now.stored());
             }
             let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };

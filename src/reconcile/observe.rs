@@ -28,13 +28,14 @@ pub(super) async fn observe<'a>(
         job.deleting = true;
         job.has_finalizer = false;
     }
+    let stored_status = stored.status();
     let mut seen = Observed {
         now: context.clock.now(),
         timing: context.timing,
         jitter: rand::random(),
         job,
         spec: stored.spec(),
-        status: stored.status(),
+        status: stored_status.clone(),
         memory: remembered.memory.clone(),
         control_problem: None,
         start_problem: None,
@@ -51,6 +52,7 @@ pub(super) async fn observe<'a>(
         material: None,
         routes,
         bucket: remembered.bucket.clone(),
+        told: stored_status,
         notices: Vec::new(),
     };
     if visit.needs_secrets() {

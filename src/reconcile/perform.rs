@@ -36,7 +36,7 @@ pub(super) enum Happened {
     /// A start was answered.
     Started {
         /// The claim it was sent for.
-        claim: Session,
+        claim: Box<Session>,
         /// Hash of the spec that was sent.
         hash: String,
         /// The answer.
@@ -158,7 +158,7 @@ impl Visit<'_> {
         let (account, resource_id) = (&material.account, &acquired.resource_id);
         let outcome = agora.start(account, app_id, resource_id, &body, acquired.via, &job).await;
         self.seen.now = self.context.clock.now();
-        Ok(Happened::Started { claim, hash: spec_hash::of(&spec), outcome })
+        Ok(Happened::Started { claim: Box::new(claim), hash: spec_hash::of(&spec), outcome })
     }
 
     /// Writes the claim, with the resourceVersion that the decision was made on. What comes back is where the visit goes
@@ -169,6 +169,7 @@ impl Visit<'_> {
             Ok(stored) => {
                 self.context.metrics.status_report(true);
                 self.stored = stored;
+                self.note_transition();
                 return Ok(None);
             }
             Err(error) => error,
@@ -207,7 +208,7 @@ impl Visit<'_> {
         let via = StartVia::from(self.routes.get(&attempt).copied().unwrap_or_default());
         let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
-        Happened::Started { hash: spec_hash::of(&spec), claim, outcome }
+        Happened::Started { claim: Box::new(claim), hash: spec_hash::of(&spec), outcome }
     }
 
     // === control ===
@@ -251,6 +252,7 @@ impl Visit<'_> {
                 Ok(stored) => {
                     self.context.metrics.status_report(true);
                     self.stored = stored;
+                    self.note_transition();
                 }
                 Err(KubeError::Conflict | KubeError::Gone) => return Ok(Happened::LookAgain),
                 Err(error) => return Err(error),

@@ -5,19 +5,25 @@ use kube::{Resource, ResourceExt};
 
 use super::perform::Happened;
 use super::{Presence, Visit};
+use crate::api::Reason;
 use crate::api::status::SessionState;
-use crate::api::{Reason, SnapshotJobStatus};
 use crate::cluster::events::{Kind, News};
 use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started};
 use crate::metrics::{Fence, JobView, StartResult};
 
 impl Visit<'_> {
-    /// Publishes what changed between two statuses, and what the visit noticed.
-    pub(super) fn tell(&mut self, before: &SnapshotJobStatus) {
+    /// Notes the event that goes with a changed verdict, at each point of the visit where one is written.
+    pub(super) fn note_transition(&mut self) {
         if self.presence == Presence::Present {
-            self.notices.extend(notice::transition(before, &self.seen.status));
+            self.notices.extend(notice::transition(&self.told, &self.seen.status));
         }
+        self.told = self.seen.status.clone();
+    }
+
+    /// Publishes what changed and what the visit noticed.
+    pub(super) fn tell(&mut self) {
+        self.note_transition();
         for notice in std::mem::take(&mut self.notices) {
             self.publish(notice);
         }

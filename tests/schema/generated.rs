@@ -131,3 +131,11 @@ fn no_status_write_is_refused_for_a_new_word_or_a_long_one() {
     });
     assert_eq!(schema_of("status")["default"], serde_json::json!({ "observedGeneration": -1 }));
 }
+
+#[test]
+fn the_program_prints_the_file() {
+    let program = env!("CARGO_BIN_EXE_agora-snapshot-operator");
+    let output = std::process::Command::new(program).arg("crd").output().expect("the operator's program");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).expect("text"), api::crd_yaml());
+}
