@@ -262,7 +262,7 @@ async fn no_secret_reaches_a_log_or_a_text() {
     let echo = Reaction::Answer {
         status: "400 Bad Request",
         headers: "X-Request-Id: 4eb720f08da711e9\r\n",
-        body: json!({"code": 2, "reason": format!("bad body: {}", serde_json::to_string(&body).unwrap())})
+        body: json!({"code": 2, "reason": format!("bad body: {} in {}", SECRETS.join(" "), serde_json::to_string(&body).unwrap())})
             .to_string(),
     };
     let peer = Peer::start([echo]);

@@ -254,6 +254,7 @@ fn storage_vendors_have_their_numbers_and_options() {
             json!({"vendor": 11, "region": 0, "extensionParams": {"endpoint": "s3.example.com:9000"}}),
         ),
         (json!({"vendor": "AmazonS3", "regionCode": 99}), json!({"vendor": 1, "region": 99})),
+        (json!({"vendor": "AmazonS3", "regionCode": 1, "prefix": ""}), json!({"vendor": 1, "region": 1})),
         (
             json!({"vendor": "AmazonS3", "regionCode": 1, "serverSideEncryption": "KMS", "objectTag": "DAYS=30"}),
             json!({"vendor": 1, "region": 1, "extensionParams": {"sse": "kms", "tag": "DAYS=30"}}),
