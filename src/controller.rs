@@ -122,6 +122,7 @@ fn context(settings: &Settings, client: Client, metrics: &Metrics) -> Result<Con
     let operator_namespace = settings.operator_namespace(client.default_namespace());
     let agora = agora::client::Client::new(&ClientSettings {
         endpoints: settings.agora_endpoints.iter().map(ToString::to_string).collect(),
+        home: settings.agora_region,
         scale: f64::from(settings.time_scale),
         observer: Arc::new(Meter::new(metrics.clone())),
         ..ClientSettings::default()

@@ -3,14 +3,12 @@
 //! A visit performs at most one step. What it learns is worked into the newest object, so that a write which meets
 //! somebody else's is repeated on top of theirs; only a claim is not, for a claim on old knowledge is a second session.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::ResourceExt;
 use tracing::debug;
 
 use crate::agora;
-use crate::agora::endpoints::Route;
 use crate::agora::material::{Account, Material};
 use crate::api::SnapshotJobStatus;
 use crate::cluster::events::Events;
@@ -99,7 +97,6 @@ struct Visit<'a> {
     seen: Observed,
     account: Option<Account>,
     material: Option<Material>,
-    routes: BTreeMap<i64, Route>,
     bucket: look::Seen,
     /// The status that was last told about.
     told: SnapshotJobStatus,
@@ -122,7 +119,6 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     let result = visit.act(step).await;
     visit.tell();
     remembered.memory = visit.seen.remembered();
-    remembered.routes = visit.routes;
     remembered.bucket = visit.bucket;
     remembered.newest = Some(visit.stored);
     match result {

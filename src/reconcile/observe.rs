@@ -40,7 +40,6 @@ pub(super) async fn observe<'a>(
         keys_end: None,
     };
     seen.join();
-    let routes = remembered.routes.clone();
     let mut visit = Visit {
         context,
         stored,
@@ -48,7 +47,6 @@ pub(super) async fn observe<'a>(
         seen,
         account: None,
         material: None,
-        routes,
         bucket: remembered.bucket.clone(),
         told: stored_status,
         notices: Vec::new(),
