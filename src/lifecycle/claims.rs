@@ -17,6 +17,8 @@ use crate::api::status::{Session, SessionState};
 pub struct Reserved {
     /// The vendor's resourceId.
     pub resource_id: String,
+    /// The vendor's region that gave it, if not the one that its primary domains lead to.
+    pub region: Option<String>,
     /// Random mark of this visit.
     pub nonce: String,
     /// Recorder uid it was acquired for.
@@ -39,6 +41,7 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
         app_id: spec.channel.app_id.clone(),
         channel: spec.channel.name.clone(),
         resource_id: reserved.resource_id,
+        region: reserved.region,
         nonce: reserved.nonce,
         acquire_time: reserved.acquire_time,
         sid: None,

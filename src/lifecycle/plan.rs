@@ -105,6 +105,25 @@ impl StopCause {
     }
 }
 
+impl Step {
+    /// How long to wait, if that is all there is to do.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Wait(wait) | Self::Refuse(_, wait) => Some(*wait),
+            Self::AddFinalizer
+            | Self::Start { .. }
+            | Self::StartAgain { .. }
+            | Self::Query { .. }
+            | Self::Look { .. }
+            | Self::Update { .. }
+            | Self::Stop { .. }
+            | Self::Orphan { .. }
+            | Self::RemoveFinalizer
+            | Self::Delete => None,
+        }
+    }
+}
+
 /// What to do next.
 pub fn plan(seen: &Observed) -> Step {
     let intent = intent(seen);
@@ -352,29 +371,13 @@ fn each(seen: &Observed, step_of: impl Fn(&Session) -> Step) -> Step {
     let mut waiting = Step::Wait(seen.timing.idle_visit);
     for session in &seen.status.sessions {
         let step = step_of(session);
-        match (wait_of(&step), wait_of(&waiting)) {
+        match (step.wait(), waiting.wait()) {
             (None, _) => return step,
             (Some(wait), Some(shortest)) if wait < shortest => waiting = step,
             (Some(_), _) => {}
         }
     }
     waiting
-}
-
-fn wait_of(step: &Step) -> Option<Duration> {
-    match step {
-        Step::Wait(wait) | Step::Refuse(_, wait) => Some(*wait),
-        Step::AddFinalizer
-        | Step::Start { .. }
-        | Step::StartAgain { .. }
-        | Step::Query { .. }
-        | Step::Look { .. }
-        | Step::Update { .. }
-        | Step::Stop { .. }
-        | Step::Orphan { .. }
-        | Step::RemoveFinalizer
-        | Step::Delete => None,
-    }
 }
 
 // === questions about a session ===

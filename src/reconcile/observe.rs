@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
-
 use super::memories::Remembered;
 use super::{Context, Presence, Visit};
 use crate::agora::bodies::{self, BodyProblem};
@@ -43,7 +41,6 @@ pub(super) async fn observe<'a>(
         token_end: None,
     };
     seen.join();
-    let routes = remembered.routes.clone();
     let mut visit = Visit {
         context,
         stored,
@@ -51,7 +48,6 @@ pub(super) async fn observe<'a>(
         seen,
         account: None,
         material: None,
-        routes,
         bucket: remembered.bucket.clone(),
         told: stored_status,
         notices: Vec::new(),
@@ -189,9 +185,4 @@ fn body_problem(problem: &BodyProblem) -> Problem {
         }
         BodyProblem::EncryptionChanged => Problem::SecretsUnreadable(problem.to_string()),
     }
-}
-
-/// Name of the object for log lines.
-pub(super) fn log_name(stored: &StoredJob) -> String {
-    format!("{}/{}", stored.namespace().unwrap_or_default(), stored.name_any())
 }

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
+use tracing::info;
 
 use super::perform::Happened;
+use super::save::sid;
 use super::{Presence, Visit};
 use crate::api::Reason;
 use crate::api::status::SessionState;
@@ -18,6 +20,7 @@ impl Visit<'_> {
         if self.presence == Presence::Present {
             self.notices.extend(notice::transition(&self.told, &self.seen.status));
         }
+        self.count_billed();
         self.told = self.seen.status.clone();
     }
 
@@ -67,6 +70,15 @@ impl Visit<'_> {
         let metrics = &self.context.metrics;
         match happened {
             Happened::Started { claim, outcome, .. } => {
+                if let Some(sid) = sid(outcome) {
+                    // The log has it before the status does, should the write fail.
+                    info!(
+                        job = self.stored.full_name(),
+                        sid,
+                        resource_id = claim.resource_id,
+                        "session started"
+                    );
+                }
                 let result = match outcome {
                     Outcome::Confirmed(Started::New { .. }) => StartResult::Started,
                     Outcome::Confirmed(Started::Already { .. }) => StartResult::Already,
@@ -95,6 +107,17 @@ impl Visit<'_> {
             | Happened::Updated(_, _, _)
             | Happened::Stopped(_, _, _)
             | Happened::Looked(_, _) => {}
+        }
+    }
+
+    /// What the sessions that ended since the last word were billed for, as far as their begin is known.
+    fn count_billed(&self) {
+        for past in &self.seen.status.history {
+            let told = self.told.history.iter().any(|known| known.resource_id == past.resource_id);
+            if let (Some(start), false) = (&past.start_time, told) {
+                let billed = past.end_time.0.duration_since(start.0);
+                self.context.metrics.billed(billed.try_into().unwrap_or_default());
+            }
         }
     }
 
