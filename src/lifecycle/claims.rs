@@ -91,6 +91,7 @@ mod tests {
     fn reserved(seen: &Observed) -> Reserved {
         Reserved {
             resource_id: "r".repeat(340),
+            region: Some("eu-west-1".into()),
             nonce: "n".into(),
             recorder_uid: 4_000_000_001,
             acquire_time: seen.now.stored(),
@@ -108,6 +109,7 @@ mod tests {
         let written = &job.status.sessions[0];
         assert_eq!((attempt, written.state, &written.sid), (1, SessionState::Claimed, &None));
         assert_eq!((&written.resource_id, &written.nonce), (&reserved.resource_id, &reserved.nonce));
+        assert_eq!(written.region.as_deref(), Some("eu-west-1"));
         assert_eq!(
             (written.app_id.as_str(), written.channel.as_str()),
             (spec().channel.app_id.as_str(), "lobby")

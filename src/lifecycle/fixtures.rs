@@ -103,6 +103,7 @@ pub(crate) fn session(state: SessionState) -> Session {
         app_id: spec().channel.app_id,
         channel: spec().channel.name,
         resource_id: "resource-1".into(),
+        region: None,
         nonce: "nonce-1".into(),
         acquire_time: ago(60),
         sid: has_sid.then(|| "5d3f".into()),

@@ -17,6 +17,7 @@ pub mod observed;
 pub mod outcome;
 pub mod plan;
 pub mod recorder;
+mod replacement;
 pub mod report;
 pub mod spec_hash;
 pub mod timing;

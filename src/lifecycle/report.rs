@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::conditions::{self, Effort, Verdict};
 use super::intent::{Intent, intent};
 use super::observed::{Known, Observed, Problem};
+use super::recorder;
+use super::replacement::wanted_difference;
 use super::spec_hash::Difference;
 use super::words;
-use super::{plan, recorder};
 use crate::api::status::{EndReason, Phase, Session, SessionState, StorageSummary};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec};
 
@@ -196,7 +197,7 @@ const STARTING: &str = "The session was asked for; the vendor has not yet confir
 
 /// What is said while a session does not yet do what the spec says.
 fn replacing(seen: &Observed, session: &Session) -> Verdict {
-    let lists_only = plan::wanted_difference(seen, session) == Difference::Lists && !seen.restart_wanted();
+    let lists_only = wanted_difference(seen, session) == Difference::Lists && !seen.restart_wanted();
     let (phase, message) = if lists_only {
         let refused = seen.known(session).unanswered.as_ref();
         let refused = refused.map(|(_, answer)| format!(" {}.", words::refusal(answer).words));
@@ -213,7 +214,7 @@ fn replacing(seen: &Observed, session: &Session) -> Verdict {
 }
 
 fn needs_replacement(seen: &Observed, session: &Session) -> bool {
-    plan::wanted_difference(seen, session) != Difference::None || seen.restart_wanted()
+    wanted_difference(seen, session) != Difference::None || seen.restart_wanted()
 }
 
 /// A Secret is often applied a moment after the job: only when it stays away is a person needed.

@@ -251,14 +251,6 @@ fn a_session_is_renewed_before_its_control_or_its_token_ends() {
 }
 
 #[test]
-fn jobs_started_together_are_not_renewed_together() {
-    let shares: std::collections::BTreeSet<u64> =
-        (0..50).map(|n| (job_share(&format!("3f0c-{n}")) * 1000.0) as u64).collect();
-    assert!(shares.len() > 30, "{shares:?}");
-    assert!(shares.iter().all(|share| *share < 1000));
-}
-
-#[test]
 fn a_claim_is_asked_for_again_until_it_is_settled() {
     let claimed = || seen_in(SessionState::Claimed);
     let anothers = |age: i64| {
