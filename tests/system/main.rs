@@ -8,7 +8,10 @@
     reason = "a test binary has no outside; `pub` says what a module offers to the others"
 )]
 
+mod bad_input;
 mod kstatus;
 mod role;
 mod scenarios;
+mod telling;
+mod vendor;
 mod world;
