@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod kstatus;
+mod refusals;
 mod role;
 mod scenarios;
 mod telling;

@@ -67,3 +67,25 @@ impl World {
         token::build(&wanted, certificate, Timestamp::now() - began, life, 1).expect("a token")
     }
 }
+
+/// Product seconds from the answer to each call to the arrival of the next.
+pub fn waits(calls: &[Value], scale: u32) -> Vec<f64> {
+    let time = |call: &Value, field: &str| -> Timestamp {
+        let text = call[field].as_str().unwrap_or_else(|| panic!("no {field}: {call}"));
+        text.parse().expect("a time")
+    };
+    let between = |pair: &[Value]| time(&pair[1], "time").duration_since(time(&pair[0], "answered"));
+    calls.windows(2).map(|pair| between(pair).as_secs_f64() * f64::from(scale)).collect()
+}
+
+/// Asserts that the calls came no sooner after each other than `least` says, in product seconds. The journal counts in
+/// milliseconds.
+#[track_caller]
+pub fn assert_waits(calls: &[Value], scale: u32, least: &[f64], why: &str) {
+    let waited = waits(calls, scale);
+    assert!(waited.len() >= least.len(), "{why}: only {} calls", calls.len());
+    for (n, (waited, least)) in waited.iter().zip(least).enumerate() {
+        let rounding = 2.0 * f64::from(scale) / 1000.0;
+        assert!(waited + rounding >= *least, "{why}: call {} came after {waited:.1} s, not {least} s", n + 2);
+    }
+}
