@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod deletion;
 mod kstatus;
 mod refusals;
 mod role;

@@ -42,4 +42,10 @@ impl World {
     pub async fn count_events(&self, name: &str, reason: &str) -> usize {
         self.events(name).await.iter().filter(|event| event.1 == reason).count()
     }
+
+    /// What the operator counts.
+    pub async fn operator_metrics(&self) -> String {
+        let operator = self.operator.as_ref().expect("a running operator");
+        operator.metrics().await.expect("metrics")
+    }
 }
