@@ -5,6 +5,7 @@
 
 #![allow(unreachable_pub, reason = "nothing is outside of a test program")]
 
+mod crash;
 mod kstatus;
 mod role;
 mod scenarios;

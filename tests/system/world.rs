@@ -419,6 +419,23 @@ impl World {
         answer.unwrap_or_else(|error| panic!("{count} sessions {narrow:?}: {error}\n{}", self.log_tail()))
     }
 
+    /// Checks by the witness that no two sessions of a channel ever ran at the same time, and returns all that ran.
+    pub async fn one_at_a_time(&self, channel: &str) -> Vec<Value> {
+        let sessions = self.simulator.sessions(&[("cname", channel)]).await.expect("sessions");
+        // Times of one form sort as text; a session without an end runs.
+        let text = |value: &Value| value.as_str().unwrap_or("~").to_owned();
+        for (n, second) in sessions.iter().enumerate() {
+            for first in &sessions[..n] {
+                assert!(
+                    text(&first["stopTime"]) <= text(&second["startTime"]),
+                    "two sessions at once: {first:#}\n{second:#}\n{}",
+                    self.log_tail()
+                );
+            }
+        }
+        sessions
+    }
+
     // === the API server's witness ===
 
     /// A place in the audit log.
