@@ -28,6 +28,7 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
     let jitter = seen.jitter;
     let keys_end = seen.keys_end;
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
+    // Else an earlier start took effect, not this one: it runs with what the claim says of the earlier ones.
     let is_new = matches!(outcome, Outcome::Confirmed(Started::New { .. }));
     match outcome {
         Outcome::Confirmed(Started::New { sid } | Started::Already { sid: Some(sid) }) => {
@@ -39,8 +40,8 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
                 let control_life = session.control_end_time.as_ref().map(|end| now.until(end));
                 let since_acquire = Duration::try_from(now.since(&session.acquire_time)).unwrap_or_default();
                 session.control_end_time = control_life.map(|life| now.after(life + since_acquire));
+                session.spec_hash = hash.to_owned();
             }
-            session.spec_hash = hash.to_owned();
             let words = format!("Session {sid} started with recorder uid {}.", session.recorder_uid);
             session.sid = Some(sid);
             answered(known);

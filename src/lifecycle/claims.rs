@@ -63,6 +63,18 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
     attempt
 }
 
+/// Writes into the status that the start of a claim is about to be repeated with a spec other than that of the starts
+/// before it. From then on only an answer that this very start took effect tells which spec the session has. Whether
+/// there was anything to write.
+pub fn starting_again(seen: &mut Observed, attempt: i64, hash: &str) -> bool {
+    let Some((session, _)) = seen.session_mut(attempt) else { return false };
+    if session.spec_hash == hash || session.spec_hash == spec_hash::UNCLEAR {
+        return false;
+    }
+    session.spec_hash = spec_hash::UNCLEAR.to_owned();
+    true
+}
+
 /// Writes into the status that a session is being stopped; such a session is never believed to be running again.
 pub fn stopping(seen: &mut Observed, attempt: i64, cause: StopCause) {
     let Some((session, _)) = seen.session_mut(attempt) else { return };

@@ -95,7 +95,7 @@ impl Visit<'_> {
                 Err(error) => Err(error),
             },
             Step::Start { recorder_uid } => self.start(recorder_uid).await,
-            Step::StartAgain { attempt } => Ok(self.start_again(attempt).await),
+            Step::StartAgain { attempt } => self.start_again(attempt).await,
             Step::Query { attempt } => Ok(self.query(attempt).await),
             Step::Update { attempt } => Ok(self.update(attempt).await),
             Step::Look { attempt } => Ok(self.look(attempt).await),
@@ -194,22 +194,46 @@ impl Visit<'_> {
         }
     }
 
-    async fn start_again(&mut self, attempt: i64) -> Happened {
+    async fn start_again(&mut self, attempt: i64) -> Result<Happened, KubeError> {
         let (Some(claim), Ok(wanted), Some(material)) =
             (self.session(attempt), self.seen.spec.clone(), self.material.clone())
         else {
-            return Happened::Nothing;
+            return Ok(Happened::Nothing);
         };
         let spec = with_channel_of(&wanted, &claim);
         let Ok(body) = bodies::start_body(&spec, claim.recorder_uid, &material) else {
-            return Happened::Nothing;
+            return Ok(Happened::Nothing);
         };
+        let hash = spec_hash::of(&spec);
+        if claims::starting_again(&mut self.seen, attempt, &hash)
+            && let Some(happened) = self.store_first().await?
+        {
+            return Ok(happened);
+        }
         let agora = &self.context.agora;
         let (app_id, resource_id) = (&claim.app_id, &claim.resource_id);
         let via = StartVia::from(route(&claim));
         let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
-        Happened::Started { claim: Box::new(claim), hash: spec_hash::of(&spec), outcome }
+        Ok(Happened::Started { hash, claim: Box::new(claim), outcome })
+    }
+
+    /// Writes what must not be lost before the call that follows. `Some` means that it must not be made.
+    async fn store_first(&mut self) -> Result<Option<Happened>, KubeError> {
+        if self.presence == Presence::Vanished {
+            return Ok(None);
+        }
+        report(&mut self.seen);
+        match self.context.jobs.replace_status(&self.stored.with_status(&self.seen.status)).await {
+            Ok(stored) => {
+                self.context.metrics.status_report(true);
+                self.stored = stored;
+                self.note_transition();
+                Ok(None)
+            }
+            Err(KubeError::Conflict | KubeError::Gone) => Ok(Some(Happened::LookAgain)),
+            Err(error @ (KubeError::Invalid(_) | KubeError::Other(_))) => Err(error),
+        }
     }
 
     // === control ===
@@ -249,17 +273,8 @@ impl Visit<'_> {
             self.session(attempt).is_some_and(|session| session.state == SessionState::Stopping);
         claims::stopping(&mut self.seen, attempt, cause);
         // Stored before it is sent: such a session is never believed to be running again.
-        if !marked_before && self.presence == Presence::Present {
-            report(&mut self.seen);
-            match self.context.jobs.replace_status(&self.stored.with_status(&self.seen.status)).await {
-                Ok(stored) => {
-                    self.context.metrics.status_report(true);
-                    self.stored = stored;
-                    self.note_transition();
-                }
-                Err(KubeError::Conflict | KubeError::Gone) => return Ok(Happened::LookAgain),
-                Err(error) => return Err(error),
-            }
+        if !marked_before && let Some(happened) = self.store_first().await? {
+            return Ok(happened);
         }
         let Some(session) = self.session(attempt) else { return Ok(Happened::LookAgain) };
         let Some(address) = address(&session) else { return Ok(Happened::Nothing) };

@@ -8,7 +8,9 @@
     reason = "a test binary has no outside; `pub` says what a module offers to the others"
 )]
 
+mod crash;
 mod kstatus;
 mod role;
 mod scenarios;
 mod world;
+mod writes;

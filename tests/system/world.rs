@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agora_snapshot_testbed::{
-    Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, operator_program, simulator_program,
+    Marker, Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, Writes, operator_program,
+    simulator_program,
 };
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Event, Secret};
@@ -60,6 +61,8 @@ pub struct World {
 struct Witness {
     versions: u64,
     newest: std::collections::BTreeMap<String, Value>,
+    /// By name, oldest first; an object created again under its name goes on the same list.
+    all: std::collections::BTreeMap<String, Vec<Value>>,
     gone: BTreeSet<String>,
     violations: Vec<String>,
 }
@@ -197,6 +200,7 @@ async fn watch_all(
                     witness.violations.push(format!("{name}: {violation}: {}", value["status"]));
                 }
                 witness.gone.remove(&name);
+                witness.all.entry(name.clone()).or_default().push(value.clone());
                 witness.newest.insert(name, value);
             }
             watcher::Event::Delete(object) => {
@@ -337,6 +341,11 @@ impl World {
         self.awaited(&format!("{name} to be gone"), within, is_gone, show).await;
     }
 
+    /// Every version of a job that was seen, oldest first.
+    pub fn versions_of(&self, name: &str) -> Vec<Value> {
+        self.witness.lock().expect("no panic under the lock").all.get(name).cloned().unwrap_or_default()
+    }
+
     async fn awaited<T>(
         &self,
         what: &str,
@@ -398,6 +407,50 @@ impl World {
         self.simulator.requests(&[("verb", verb)]).await.expect("requests")
     }
 
+    /// The calls that fit `narrow`, as soon as there are `count` of them.
+    pub async fn until_calls(&self, narrow: &[(&str, &str)], count: usize) -> Vec<Value> {
+        let answer = self.simulator.requests(&long_poll(narrow, &count.to_string())).await;
+        answer.unwrap_or_else(|error| panic!("{count} calls {narrow:?}: {error}\n{}", self.log_tail()))
+    }
+
+    /// The sessions that fit `narrow`, as soon as there are `count` of them.
+    pub async fn until_sessions(&self, narrow: &[(&str, &str)], count: usize) -> Vec<Value> {
+        let answer = self.simulator.sessions(&long_poll(narrow, &count.to_string())).await;
+        answer.unwrap_or_else(|error| panic!("{count} sessions {narrow:?}: {error}\n{}", self.log_tail()))
+    }
+
+    /// Checks by the witness that no two sessions of a channel ever ran at the same time, and returns all that ran.
+    pub async fn one_at_a_time(&self, channel: &str) -> Vec<Value> {
+        let sessions = self.simulator.sessions(&[("cname", channel)]).await.expect("sessions");
+        // Times of one form sort as text; a session without an end runs.
+        let text = |value: &Value| value.as_str().unwrap_or("~").to_owned();
+        for (n, second) in sessions.iter().enumerate() {
+            for first in &sessions[..n] {
+                assert!(
+                    text(&first["stopTime"]) <= text(&second["startTime"]),
+                    "two sessions at once: {first:#}\n{second:#}\n{}",
+                    self.log_tail()
+                );
+            }
+        }
+        sessions
+    }
+
+    // === the API server's witness ===
+
+    /// A place in the audit log.
+    pub async fn mark(&self) -> Marker {
+        let audit = self.testbed.control_plane().audit_log();
+        audit.mark(&self.client).await.expect("a marker")
+    }
+
+    /// What the operator wrote, or tried to, of a job since then; events apart.
+    pub async fn writes_of(&self, name: &str, since: Marker) -> Writes {
+        let audit = self.testbed.control_plane().audit_log();
+        let writes = audit.writes_since(&self.client, since).await.expect("the audit log");
+        writes.of("snapshotjobs").object(&self.namespace, name).by("operator")
+    }
+
     // === the end ===
 
     /// The last lines of the operators' logs.
@@ -444,6 +497,11 @@ impl World {
             assert!(!text.contains(secret), "{place} holds a secret");
         }
     }
+}
+
+fn long_poll<'a>(narrow: &[(&'a str, &'a str)], count: &'a str) -> Vec<(&'a str, &'a str)> {
+    const MILLISECONDS: &str = "60000";
+    narrow.iter().copied().chain([("wait", count), ("timeoutMs", MILLISECONDS)]).collect()
 }
 
 /// A condition of an object.

@@ -1,11 +1,14 @@
 //! What each answer to each call does to a job, as tables: one row for every meaning of an answer.
 
 use super::*;
+use crate::api::SnapshotJobSpec;
 use crate::api::spec::Subscription;
 use crate::api::status::Session;
+use crate::lifecycle::claims::{self, Reserved};
 use crate::lifecycle::fixtures::{KINDS, answer, later, pass, seen, seen_in, seen_with, session};
 use crate::lifecycle::plan::{Step, plan};
-use crate::lifecycle::spec_hash;
+use crate::lifecycle::spec_hash::{self, Difference};
+use crate::lifecycle::{fixtures, replacement};
 
 const HASH: &str = "v1:sent";
 
@@ -366,4 +369,52 @@ fn an_answer_for_a_session_that_is_gone_is_no_news() {
     orphaned(&mut seen, 9, OrphanCause::NoSid);
     looked(&mut seen, 9, None, secs(300));
     assert_eq!(seen.status, before);
+}
+
+/// A job with a claim, as it is right before the first start.
+fn freshly_claimed() -> (Observed, i64) {
+    let mut seen = fixtures::seen();
+    let reserved = Reserved {
+        resource_id: "r".into(),
+        region: None,
+        nonce: "n".into(),
+        recorder_uid: 4_000_000_001,
+        acquire_time: seen.now.stored(),
+        token_end: None,
+    };
+    let attempt = claims::claim(&mut seen, reserved);
+    (seen, attempt)
+}
+
+fn only(seen: &Observed) -> &Session {
+    seen.status.sessions.first().expect("a session")
+}
+
+#[test]
+fn a_session_is_of_the_spec_whose_start_took_effect() {
+    let sid = || "5".repeat(32);
+    let answers = |new| match new {
+        true => Outcome::Confirmed(Started::New { sid: sid() }),
+        false => Outcome::Confirmed(Started::Already { sid: Some(sid()) }),
+    };
+    for (edits, new, expected, reason) in [
+        (0, true, Difference::None, "the only start there was"),
+        (0, false, Difference::None, "one of several, all of the same spec"),
+        (1, true, Difference::None, "this start took effect, whatever was sent before"),
+        (1, false, Difference::Body, "the start of the former spec took effect, or this one: replace it"),
+        (2, true, Difference::None, "this start took effect"),
+        (2, false, Difference::Body, "the spec is as it was, but another may have been sent meanwhile"),
+    ] {
+        let (mut seen, attempt) = freshly_claimed();
+        // There and back again.
+        for interval in [20, 10].into_iter().take(edits) {
+            let spec = SnapshotJobSpec { interval_seconds: interval, ..fixtures::spec() };
+            claims::starting_again(&mut seen, attempt, &spec_hash::of(&spec));
+            seen.spec = Ok(spec);
+        }
+        let hash = spec_hash::of(seen.spec.as_ref().expect("a spec"));
+        started(&mut seen, attempt, &hash, answers(new));
+        assert_eq!(only(&seen).sid, Some(sid()), "{reason}");
+        assert_eq!(replacement::wanted_difference(&seen, only(&seen)), expected, "{reason}");
+    }
 }
