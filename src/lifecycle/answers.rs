@@ -8,6 +8,7 @@ use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
 use super::plan::OrphanCause;
+use super::spec_hash;
 use super::timing::Timing;
 use super::words;
 use crate::api::Reason;
@@ -28,6 +29,7 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
     let jitter = seen.jitter;
     let keys_end = seen.keys_end;
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
+    // Else an earlier start took effect, not this one: it runs with what the claim says of the earlier ones.
     let is_new = matches!(outcome, Outcome::Confirmed(Started::New { .. }));
     match outcome {
         Outcome::Confirmed(Started::New { sid } | Started::Already { sid: Some(sid) }) => {
@@ -39,8 +41,8 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
                 let control_life = session.control_end_time.as_ref().map(|end| now.until(end));
                 let since_acquire = Duration::try_from(now.since(&session.acquire_time)).unwrap_or_default();
                 session.control_end_time = control_life.map(|life| now.after(life + since_acquire));
+                session.spec_hash = hash.to_owned();
             }
-            session.spec_hash = hash.to_owned();
             let words = format!("Session {sid} started with recorder uid {}.", session.recorder_uid);
             session.sid = Some(sid);
             answered(known);
@@ -108,6 +110,12 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             known.missing_since = None;
             let quiet = known.last_answer.map_or(Duration::ZERO, |last| now.mono.saturating_sub(last));
             known.last_answer = Some(now.mono);
+            if session.state == SessionState::Stopping {
+                // Such a session is never believed to be running again; the stop is repeated.
+                known.stop_refused = false;
+                known.gate = now.mono + timing.death_every;
+                return Vec::new();
+            }
             if is_ending(status) {
                 known.ending_since.get_or_insert(now.mono);
                 known.gate = now.mono + timing.death_every;
@@ -148,6 +156,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             Vec::new()
         }
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
+            known.stop_refused = false;
             known.gate = now.mono + repeat(known, &answer, jitter, &timing, every);
             note_unanswered(known, answer, now.mono);
             Vec::new()
@@ -173,12 +182,20 @@ pub fn updated(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<(
             known.update_gate = now.mono + timing.death_every;
             missing(seen, attempt)
         }
+        Outcome::Rejected(answer) if answer.kind == Kind::InvalidParameter => {
+            // What a running session does not take, a new one may.
+            session.spec_hash = spec_hash::UNCLEAR.to_owned();
+            known.update_gate = now.mono + timing.query_every;
+            let words = format!(
+                "The vendor did not take the new subscription lists: {}. The session is replaced.",
+                words::said(&answer)
+            );
+            vec![Notice::warning(Reason::InvalidParameter, words)]
+        }
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
             known.update_gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);
-            let words =
-                format!("The vendor did not take the new subscription lists: {}.", words::said(&answer));
             note_unanswered(known, answer, now.mono);
-            vec![Notice::warning(Reason::InvalidParameter, words)]
+            Vec::new()
         }
     }
 }
@@ -197,6 +214,9 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => missing(seen, attempt),
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
             known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);
+            // Refused for good, it may be over long since: only a query tells.
+            known.stop_refused =
+                answer.kind == Kind::InvalidParameter || answer.kind == Kind::ResourceInvalid;
             note_unanswered(known, answer, now.mono);
             Vec::new()
         }

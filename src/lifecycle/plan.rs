@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::bounds::{given_up, until_fence, wait_for_end};
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
-use super::replacement::{is_renewal_due, wanted_difference};
+use super::replacement::{is_last_stop_due, is_renewal_due, wanted_difference};
 use super::spec_hash::Difference;
 use super::{backoff, recorder};
 use crate::api::spec::DeletionPolicy;
@@ -164,6 +165,9 @@ fn capture(seen: &Observed) -> Step {
             | SessionState::Uncontrollable => settle(seen, session, StopCause::Unwanted),
         });
     }
+    if let Some(problem) = seen.unreadable_problem() {
+        return refuse(seen, &problem);
+    }
     if let Some(problem) = &seen.start_problem {
         return refuse(seen, problem);
     }
@@ -185,6 +189,9 @@ fn capture(seen: &Observed) -> Step {
 
 fn hold(seen: &Observed) -> Step {
     each(seen, |session| match session.state {
+        SessionState::Running if seen.control_problem.is_none() && is_last_stop_due(seen, session) => {
+            Step::Stop { attempt: session.attempt, cause: StopCause::Replaced }
+        }
         SessionState::Running => query(seen, session),
         SessionState::Stopping => settle(seen, session, StopCause::Unwanted),
         SessionState::Claimed | SessionState::Recovering | SessionState::Uncontrollable => {
@@ -213,6 +220,11 @@ fn rest(seen: &Observed) -> Step {
 
 fn delete(seen: &Observed) -> Step {
     if seen.status.sessions.is_empty() {
+        let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
+        let patience = (deleted + seen.timing.orphan_without_sid).saturating_sub(seen.now.mono);
+        if let Some(problem) = seen.unreadable_problem().filter(|_| !patience.is_zero()) {
+            return no_later(refuse(seen, &problem), patience);
+        }
         let step =
             if seen.job.has_finalizer { Step::RemoveFinalizer } else { Step::Wait(seen.timing.idle_visit) };
         return step;
@@ -227,37 +239,18 @@ fn delete(seen: &Observed) -> Step {
     })
 }
 
-/// Whether, and why, a deletion lets go of a session that it could not stop. A namespace never hangs for ever.
-fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause> {
-    let known = seen.known(session);
-    let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
-    // What went wrong before the deletion is no reason to hurry it: it may be mended for its sake.
-    let longer_than = |since: Option<Duration>, bound: Duration| {
-        since.is_some_and(|since| seen.now.mono.saturating_sub(since.max(deleted)) >= bound)
-    };
-    let fence = known.seen + seen.timing.resource_life;
-    if session.state == SessionState::Uncontrollable {
-        Some(OrphanCause::ControlEnded)
-    } else if longer_than(known.locked_out, seen.timing.orphan_without_credentials)
-        || longer_than(known.unread, seen.timing.orphan_unreachable)
-    {
-        Some(OrphanCause::NoCredentials)
-    } else if session.sid.is_none() && longer_than(Some(fence), seen.timing.orphan_without_sid) {
-        Some(OrphanCause::NoSid)
-    } else if longer_than(known.unanswered.as_ref().map(|(since, _)| *since), seen.timing.orphan_unreachable)
-    {
-        Some(OrphanCause::Unreachable)
-    } else {
-        None
-    }
-}
-
 // === one session ===
 
 /// The step for a session that shall take snapshots.
 fn keep(seen: &Observed, session: &Session) -> Step {
     let known = seen.known(session);
     let stop = |cause| Step::Stop { attempt: session.attempt, cause };
+    if seen.control_problem.is_some() {
+        return query(seen, session);
+    }
+    if is_last_stop_due(seen, session) {
+        return stop(StopCause::Replaced);
+    }
     if session.confirm_time.is_none() && known.unconfirmed_for >= seen.timing.confirm_within {
         return stop(StopCause::NotConfirmed);
     }
@@ -306,6 +299,7 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             Some(problem) => refuse(seen, problem),
             // The gate of a running session is that of its next query; a stop does not wait for it.
             None if session.state == SessionState::Running => Step::Stop { attempt, cause },
+            None if known.stop_refused => gated(seen, known, Step::Query { attempt }),
             None => gated(seen, known, Step::Stop { attempt, cause }),
         },
         SessionState::Claimed => {
@@ -315,27 +309,13 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             if !known.ours && age < seen.timing.claim_grace {
                 return Step::Wait(seen.timing.claim_grace - age);
             }
-            match &seen.start_problem {
-                // Another job's claim on the uid says nothing about our own resourceId.
-                Some(Problem::UidTaken(_)) | None => gated(seen, known, Step::StartAgain { attempt }),
+            match seen.start_problem.as_ref().filter(|problem| problem.stops_repeats()) {
+                None => gated(seen, known, Step::StartAgain { attempt }),
                 Some(problem) => no_later(refuse(seen, problem), until_fence(seen, known)),
             }
         }
         SessionState::Recovering | SessionState::Uncontrollable => Step::Wait(wait_for_end(seen, session)),
     }
-}
-
-/// How long until time alone changes something for a session that cannot be acted upon.
-fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
-    let known = seen.known(session);
-    let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
-    let fence = known.seen + seen.timing.resource_life;
-    let bound = fence.max(deleted) + seen.timing.orphan_without_sid;
-    let until_bound = bound.saturating_sub(seen.now.mono);
-    let until_token =
-        session.token_end_time.as_ref().map(|end| seen.now.until(end) + seen.timing.token_end_margin);
-    let wait = until_token.unwrap_or(seen.timing.idle_visit).min(seen.timing.idle_visit);
-    if seen.job.deleting { wait.min(until_bound) } else { wait }
 }
 
 fn gated(seen: &Observed, known: &Known, step: Step) -> Step {
@@ -350,13 +330,6 @@ fn refuse(seen: &Observed, problem: &Problem) -> Step {
         Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
     };
     Step::Refuse(problem.clone(), again)
-}
-
-/// How long until a claim's resourceId is too old for a session to come of it; at once if it is.
-fn until_fence(seen: &Observed, known: &Known) -> Duration {
-    let by_process = (known.seen + seen.timing.resource_life).saturating_sub(seen.now.mono);
-    let age = Duration::try_from(seen.now.since(&known.session.acquire_time)).unwrap_or_default();
-    by_process.max(seen.timing.resource_life.saturating_sub(age))
 }
 
 fn no_later(step: Step, than: Duration) -> Step {

@@ -11,6 +11,9 @@ use crate::api::spec::defaults;
 
 const VERSION: &str = "v1:";
 
+/// Stands for a session that was started with one of several specs, nobody knows which: unlike any of them.
+pub const UNCLEAR: &str = "v1:unclear-unclear";
+
 /// Fields of `subscription` that the vendor's `update` takes.
 const LISTS: [&str; 4] = ["videoUids", "audioUids", "excludedVideoUids", "excludedAudioUids"];
 

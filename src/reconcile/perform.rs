@@ -84,18 +84,23 @@ impl Visit<'_> {
     pub(super) async fn perform(&mut self, step: Step) -> Result<Happened, KubeError> {
         match step {
             Step::Wait(_) | Step::Refuse(_, _) => Ok(Happened::Nothing),
-            Step::AddFinalizer => {
-                self.stored = self.context.jobs.set_finalizer(&self.stored, true).await?;
-                // Nothing to say yet: the claim, or what stands in its way, is written by the next visit.
-                Ok(Happened::LookAgain)
-            }
+            Step::AddFinalizer => match self.context.jobs.set_finalizer(&self.stored, true).await {
+                Ok(stored) => {
+                    // Nothing to say yet: the claim, or what stands in its way, is written by the next visit.
+                    self.stored = stored;
+                    Ok(Happened::LookAgain)
+                }
+                Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
+                Err(error) => Err(error),
+            },
             Step::RemoveFinalizer => self.release().await,
             Step::Delete => match self.context.jobs.delete(&self.stored).await {
                 Ok(()) | Err(KubeError::Gone) => Ok(Happened::Nothing),
+                Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
                 Err(error) => Err(error),
             },
             Step::Start { recorder_uid } => self.start(recorder_uid).await,
-            Step::StartAgain { attempt } => Ok(self.start_again(attempt).await),
+            Step::StartAgain { attempt } => self.start_again(attempt).await,
             Step::Query { attempt } => Ok(self.query(attempt).await),
             Step::Update { attempt } => Ok(self.update(attempt).await),
             Step::Look { attempt } => Ok(self.look(attempt).await),
@@ -107,8 +112,20 @@ impl Visit<'_> {
     async fn release(&mut self) -> Result<Happened, KubeError> {
         match self.context.jobs.set_finalizer(&self.stored, false).await {
             Ok(_) | Err(KubeError::Gone) => Ok(Happened::Released),
+            Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// What we know is old: reads the object anew, lest the next visit, on a watch cache that lags behind, meets the
+    /// same conflict.
+    async fn look_anew(&mut self, happened: Happened) -> Result<Happened, KubeError> {
+        let newer = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await?;
+        if newer.uid() != self.stored.uid() {
+            return Err(KubeError::Gone);
+        }
+        self.stored = newer;
+        Ok(happened)
     }
 
     // === start ===
@@ -185,27 +202,51 @@ impl Visit<'_> {
         // Nothing was started with the resourceId, and nothing is billed for it.
         self.seen.memory.sessions.remove(&attempt);
         match error {
-            KubeError::Conflict | KubeError::Gone => Ok(Some(Happened::ClaimLost)),
-            KubeError::Invalid(_) | KubeError::Other(_) => Err(error),
+            KubeError::Conflict => self.look_anew(Happened::ClaimLost).await.map(Some),
+            KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_) => Err(error),
         }
     }
 
-    async fn start_again(&mut self, attempt: i64) -> Happened {
+    async fn start_again(&mut self, attempt: i64) -> Result<Happened, KubeError> {
         let (Some(claim), Ok(wanted), Some(material)) =
             (self.session(attempt), self.seen.spec.clone(), self.material.clone())
         else {
-            return Happened::Nothing;
+            return Ok(Happened::Nothing);
         };
         let spec = with_channel_of(&wanted, &claim);
         let Ok(body) = bodies::start_body(&spec, claim.recorder_uid, &material) else {
-            return Happened::Nothing;
+            return Ok(Happened::Nothing);
         };
+        let hash = spec_hash::of(&spec);
+        if claims::starting_again(&mut self.seen, attempt, &hash, material.token_end)
+            && let Some(happened) = self.store_first().await?
+        {
+            return Ok(happened);
+        }
         let agora = &self.context.agora;
         let (app_id, resource_id) = (&claim.app_id, &claim.resource_id);
         let via = StartVia::from(route(&claim));
         let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
-        Happened::Started { claim: Box::new(claim), hash: spec_hash::of(&spec), outcome }
+        Ok(Happened::Started { hash, claim: Box::new(claim), outcome })
+    }
+
+    /// Writes what must not be lost before the call that follows. `Some` means that it must not be made.
+    async fn store_first(&mut self) -> Result<Option<Happened>, KubeError> {
+        if self.presence != Presence::Present {
+            return Ok(None);
+        }
+        report(&mut self.seen);
+        match self.context.jobs.replace_status(&self.stored.with_status(&self.seen.status)).await {
+            Ok(stored) => {
+                self.context.metrics.status_report(true);
+                self.stored = stored;
+                self.note_transition();
+                Ok(None)
+            }
+            Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await.map(Some),
+            Err(error @ (KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_))) => Err(error),
+        }
     }
 
     // === control ===
@@ -245,17 +286,8 @@ impl Visit<'_> {
             self.session(attempt).is_some_and(|session| session.state == SessionState::Stopping);
         claims::stopping(&mut self.seen, attempt, cause);
         // Stored before it is sent: such a session is never believed to be running again.
-        if !marked_before && self.presence == Presence::Present {
-            report(&mut self.seen);
-            match self.context.jobs.replace_status(&self.stored.with_status(&self.seen.status)).await {
-                Ok(stored) => {
-                    self.context.metrics.status_report(true);
-                    self.stored = stored;
-                    self.note_transition();
-                }
-                Err(KubeError::Conflict | KubeError::Gone) => return Ok(Happened::LookAgain),
-                Err(error) => return Err(error),
-            }
+        if !marked_before && let Some(happened) = self.store_first().await? {
+            return Ok(happened);
         }
         let Some(session) = self.session(attempt) else { return Ok(Happened::LookAgain) };
         let Some(address) = address(&session) else { return Ok(Happened::Nothing) };

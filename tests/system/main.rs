@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod crash;
 mod deletion;
 mod kstatus;
 mod refusals;
@@ -17,3 +18,4 @@ mod scenarios;
 mod telling;
 mod vendor;
 mod world;
+mod writes;

@@ -1,11 +1,14 @@
 //! What each answer to each call does to a job, as tables: one row for every meaning of an answer.
 
 use super::*;
+use crate::api::SnapshotJobSpec;
 use crate::api::spec::Subscription;
 use crate::api::status::Session;
+use crate::lifecycle::claims::{self, Reserved};
 use crate::lifecycle::fixtures::{KINDS, answer, later, pass, seen, seen_in, seen_with, session};
 use crate::lifecycle::plan::{Step, plan};
-use crate::lifecycle::spec_hash;
+use crate::lifecycle::spec_hash::{self, Difference};
+use crate::lifecycle::{fixtures, replacement};
 
 const HASH: &str = "v1:sent";
 
@@ -118,9 +121,15 @@ fn a_start_that_never_left_is_free_to_be_repeated() {
 fn a_sid_makes_a_session() {
     let new = || Outcome::Confirmed(Started::New { sid: "abc".into() });
     let found = || Outcome::Confirmed(Started::Already { sid: Some("abc".into()) });
-    for (outcome, control_end, reason) in [
-        (new(), 72 * 3600, "the vendor counts from the sid"),
-        (found(), 72 * 3600 - 60, "nobody knows since when it runs: counted from the acquire"),
+    let claimed = spec_hash::of(&fixtures::spec());
+    for (outcome, control_end, hash, reason) in [
+        (new(), 72 * 3600, HASH, "the vendor counts from the sid, and takes the spec that was sent"),
+        (
+            found(),
+            72 * 3600 - 60,
+            &claimed,
+            "it runs since nobody knows when, with the spec of an earlier start",
+        ),
     ] {
         let mut seen = doubtful(seen_in(SessionState::Claimed));
         let notices = started(&mut seen, 1, HASH, outcome);
@@ -128,7 +137,7 @@ fn a_sid_makes_a_session() {
         assert!(notices[0].words.contains("abc") && !notices[0].warning);
         let session = &seen.status.sessions[0];
         assert_eq!((session.state, session.sid.as_deref()), (SessionState::Running, Some("abc")));
-        assert_eq!((session.spec_hash.as_str(), &session.confirm_time), (HASH, &None));
+        assert_eq!((session.spec_hash.as_str(), &session.confirm_time), (hash, &None), "{reason}");
         let left = session.control_end_time.as_ref().map(|end| seen.now.until(end));
         assert_eq!(left, Some(secs(control_end)), "{reason}");
         assert_eq!((gate(&seen), &known(&seen).unanswered), (secs(5), &None), "asked for after 5 s");
@@ -265,6 +274,11 @@ fn an_update_is_repeated_until_it_is_taken() {
             let rejected = matches!(outcome, Outcome::Rejected(_));
             updated(&mut seen, 1, HASH, outcome);
             assert_ne!(plan(&seen), Step::Update { attempt: 1 }, "{kind:?}: not at once again");
+            if rejected && kind == Kind::InvalidParameter {
+                let replace = Step::Stop { attempt: 1, cause: crate::lifecycle::plan::StopCause::Replaced };
+                assert_eq!(plan(&seen), replace, "a new session may take what a running one does not");
+                continue;
+            }
             assert_eq!(seen.status.sessions[0].spec_hash, spec_hash::of(&crate::lifecycle::fixtures::spec()));
             assert_eq!(known(&seen).death.is_some(), kind == Kind::NotFound && rejected, "{kind:?}");
         }
@@ -366,4 +380,52 @@ fn an_answer_for_a_session_that_is_gone_is_no_news() {
     orphaned(&mut seen, 9, OrphanCause::NoSid);
     looked(&mut seen, 9, None, secs(300));
     assert_eq!(seen.status, before);
+}
+
+/// A job with a claim, as it is right before the first start.
+fn freshly_claimed() -> (Observed, i64) {
+    let mut seen = fixtures::seen();
+    let reserved = Reserved {
+        resource_id: "r".into(),
+        region: None,
+        nonce: "n".into(),
+        recorder_uid: 4_000_000_001,
+        acquire_time: seen.now.stored(),
+        token_end: None,
+    };
+    let attempt = claims::claim(&mut seen, reserved);
+    (seen, attempt)
+}
+
+fn only(seen: &Observed) -> &Session {
+    seen.status.sessions.first().expect("a session")
+}
+
+#[test]
+fn a_session_is_of_the_spec_whose_start_took_effect() {
+    let sid = || "5".repeat(32);
+    let answers = |new| match new {
+        true => Outcome::Confirmed(Started::New { sid: sid() }),
+        false => Outcome::Confirmed(Started::Already { sid: Some(sid()) }),
+    };
+    for (edits, new, expected, reason) in [
+        (0, true, Difference::None, "the only start there was"),
+        (0, false, Difference::None, "one of several, all of the same spec"),
+        (1, true, Difference::None, "this start took effect, whatever was sent before"),
+        (1, false, Difference::Body, "the start of the former spec took effect, or this one: replace it"),
+        (2, true, Difference::None, "this start took effect"),
+        (2, false, Difference::Body, "the spec is as it was, but another may have been sent meanwhile"),
+    ] {
+        let (mut seen, attempt) = freshly_claimed();
+        // There and back again.
+        for interval in [20, 10].into_iter().take(edits) {
+            let spec = SnapshotJobSpec { interval_seconds: interval, ..fixtures::spec() };
+            claims::starting_again(&mut seen, attempt, &spec_hash::of(&spec), None);
+            seen.spec = Ok(spec);
+        }
+        let hash = spec_hash::of(seen.spec.as_ref().expect("a spec"));
+        started(&mut seen, attempt, &hash, answers(new));
+        assert_eq!(only(&seen).sid, Some(sid()), "{reason}");
+        assert_eq!(replacement::wanted_difference(&seen, only(&seen)), expected, "{reason}");
+    }
 }

@@ -1,0 +1,74 @@
+//! How often an object is written: every write costs the API server, and everybody who watches, something.
+
+use agora_snapshot_testbed::Writes;
+use serde_json::json;
+
+use crate::world::{Plan, SOON, World};
+
+/// In real time: 5 s between the sid and the confirmation leave no doubt which write belongs to what.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_apply_to_ready_in_four_and_to_the_sid_in_three() {
+    let world = Plan::new("writes").make().await;
+    let applied = world.mark().await;
+    world.create("lobby", world.spec("lobby")).await;
+    let has_sid = |job: &serde_json::Value| job["status"]["sessions"][0]["sid"].is_string();
+    let job = world.until("lobby", "the sid", SOON, has_sid).await;
+    assert!(job["status"]["sessions"][0]["confirmTime"].is_null(), "the sid is not held back: {job:#}");
+    let to_sid = world.writes_of("lobby", applied).await;
+    assert!(to_sid.count() <= 3, "{}", told(&to_sid));
+    world.until_capturing("lobby").await;
+    let to_ready = world.writes_of("lobby", applied).await;
+    assert!(to_ready.count() <= 4, "{}", told(&to_ready));
+    assert_eq!(to_ready.count(), to_ready.accepted().count(), "{}", told(&to_ready));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spurious_visit_writes_nothing() {
+    let world = Plan::new("spurious").make().await;
+    world.create("lobby", world.spec("lobby")).await;
+    world.until_capturing("lobby").await;
+    for touch in ["one", "two", "three"] {
+        let quiet = world.mark().await;
+        let visits = finished_visits(&world).await;
+        world.patch("lobby", json!({"metadata": {"annotations": {"example.com/touched": touch}}})).await;
+        let more = async || (finished_visits(&world).await > visits).then_some(());
+        world.eventually("a visit after the touch", SOON, more).await;
+        let writes = world.writes_of("lobby", quiet).await;
+        assert_eq!(writes.count(), 0, "{}", told(&writes));
+    }
+    world.end().await;
+}
+
+/// The wait for a vendor that refuses is kept by the object, so a visit in it does nothing either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spurious_visit_in_a_backoff_writes_and_calls_nothing() {
+    let world = Plan::new("spurious-wait").make().await;
+    let full = json!({"status": 400, "body": {"code": 406, "reason": "vendor_over_load"}});
+    world.simulator.fault(json!({"verb": "acquire", "times": 100, "answer": full})).await.expect("a fault");
+    world.create("lobby", world.spec("lobby")).await;
+    world.until_ready_is("lobby", "False", "QuotaQueued").await;
+    let quiet = world.mark().await;
+    let (calls, visits) = (world.calls("acquire").await.len(), finished_visits(&world).await);
+    world.patch("lobby", json!({"metadata": {"labels": {"touched": "yes"}}})).await;
+    let more = async || (finished_visits(&world).await > visits).then_some(());
+    world.eventually("a visit after the touch", SOON, more).await;
+    assert_eq!(world.writes_of("lobby", quiet).await.count(), 0);
+    assert_eq!(world.calls("acquire").await.len(), calls);
+    world.end().await;
+}
+
+/// Visits that have ended, by the operator's own count.
+async fn finished_visits(world: &World) -> u64 {
+    let operator = world.operator.as_ref().expect("an operator");
+    let metrics = operator.metrics().await.expect("metrics");
+    metrics
+        .lines()
+        .filter(|line| line.starts_with("controller_runtime_reconcile_total{"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+fn told(writes: &Writes) -> String {
+    writes.iter().map(|write| format!("{} {} -> {}\n", write.verb, write.subresource, write.code)).collect()
+}
