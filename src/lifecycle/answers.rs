@@ -209,6 +209,7 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
     match outcome {
         Outcome::Confirmed(_) => {
             let reason = session.stop_reason.unwrap_or(EndReason::Stopped);
+            seen.memory.attempt_gate = seen.memory.attempt_gate.max(now.mono + timing.leave);
             end_session(seen, attempt, reason)
         }
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => missing(seen, attempt),

@@ -11,7 +11,7 @@ use super::notice::Notice;
 use super::observed::{Observed, Refusal};
 use super::outcome::{Answer, Kind};
 use super::report::finish;
-use super::words;
+use super::{recorder, words};
 use crate::api::Reason;
 use crate::api::spec::OnIdle;
 use crate::api::status::{EndReason, PastSession, Session, SessionState};
@@ -127,6 +127,9 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     {
         refusal.words = format!("{}. {}", refusal.words, hint.trim_end_matches('.'));
     }
+    if answer.kind == Kind::Conflict && has_just_left(seen) {
+        refusal = words::still_leaving(answer);
+    }
     // An attempt answers a restart, whatever came of it: else a job that fails would be revived by it at once.
     seen.status.last_handled_restart.clone_from(&seen.job.restart);
     let counts = match answer.kind {
@@ -163,6 +166,17 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     if wait >= seen.timing.backoff_first {
         seen.status.next_attempt_time = Some(seen.now.after(wait));
     }
+}
+
+/// Whether a session of this job with the uid of the next one ended a moment ago: it may still be leaving.
+fn has_just_left(seen: &Observed) -> bool {
+    let uids = seen
+        .spec
+        .as_ref()
+        .map(|spec| recorder::uids(spec, &seen.job.namespace, &seen.job.name))
+        .unwrap_or_default();
+    let just_now = |past: &PastSession| !seen.now.is_past(&past.end_time, seen.timing.confirm_within);
+    seen.status.history.iter().any(|past| just_now(past) && uids.first() == Some(&past.recorder_uid))
 }
 
 /// A failure that counts against `backoffLimit`.

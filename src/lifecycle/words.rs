@@ -71,6 +71,12 @@ pub fn refusal(answer: &Answer) -> Refusal {
     Refusal { reason, words, needs_person }
 }
 
+/// A conflict with a session of this job that ended a moment ago.
+pub fn still_leaving(answer: &Answer) -> Refusal {
+    let words = format!("The former session is still leaving the channel: {}", said(answer));
+    Refusal { reason: Reason::Replacing, words, needs_person: false }
+}
+
 /// The vendor's own words, with its numbers: `400/2 "reason"`.
 pub fn said(answer: &Answer) -> String {
     let text = answer.words.trim();

@@ -12,6 +12,7 @@ mod bad_input;
 mod crash;
 mod deletion;
 mod kstatus;
+mod lifecycle;
 mod refusals;
 mod role;
 mod scenarios;

@@ -195,6 +195,31 @@ fn a_refused_parameter_may_be_the_interval() {
 }
 
 #[test]
+fn a_conflict_with_who_has_just_left_is_not_somebody_elses() {
+    for (state, since, reason) in [
+        (SessionState::Stopping, 10, Reason::Replacing),
+        (SessionState::Stopping, 90, Reason::RecorderUidInUse),
+    ] {
+        let mut seen = seen_in(state);
+        let uids = recorder::uids(seen.spec.as_ref().expect("understood"), "live", "lobby");
+        seen.status.sessions[0].recorder_uid = uids[0];
+        end_session(&mut seen, 1, EndReason::Replaced);
+        pass(&mut seen, since);
+        refused(&mut seen, &answer(Kind::Conflict));
+        assert_eq!(
+            seen.memory.refusal.as_ref().map(|refusal| refusal.reason),
+            Some(reason),
+            "{since} s later"
+        );
+    }
+    let mut seen = seen_in(SessionState::Stopping);
+    end_session(&mut seen, 1, EndReason::Replaced);
+    refused(&mut seen, &answer(Kind::Conflict));
+    let reason = seen.memory.refusal.map(|refusal| refusal.reason);
+    assert_eq!(reason, Some(Reason::RecorderUidInUse), "it had another uid");
+}
+
+#[test]
 fn waits_that_do_not_count_grow_as_well() {
     let mut seen = seen();
     let mut waits = vec![];
