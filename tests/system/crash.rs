@@ -173,7 +173,10 @@ async fn killed_while_it_runs_it_goes_on_with_the_same_session() {
     let quiet = world.mark().await;
     let queries = world.calls("query").await.len();
     world.start_operator().await;
-    world.until_calls(&[("verb", "query")], queries + 1).await;
+    // The first visit asks the vendor, and is over when the second one is.
+    world.until_calls(&[("verb", "query"), ("answered", "true")], queries + 1).await;
+    let two_visits = async || (world.visits().await >= 2).then_some(());
+    world.eventually("two visits", SOON, two_visits).await;
     let job = world.until_capturing("lobby").await;
     assert_eq!(world.writes_of("lobby", quiet).await.count(), 0, "nothing is new");
     assert_one_session(&world, &job).await;
