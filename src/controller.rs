@@ -1,19 +1,15 @@
 //! Runs the program from its settings to SIGTERM: watches the jobs, visits them, and ends without leaving anything
 //! half done.
 
-use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use kube::runtime::controller::{Action, Config, Controller, Error};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, reflector};
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::controller::Error;
+use kube::{Api, Client};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::agora;
 use crate::agora::settings::{ClientProblem, ClientSettings};
@@ -23,15 +19,19 @@ use crate::cluster::jobs::Jobs;
 use crate::cluster::secrets::SecretReader;
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::timing::Timing;
-use crate::metrics::{Metrics, ReconcileResult};
+use crate::metrics::Metrics;
 use crate::probes::{self, Health};
 use crate::reconcile::clock::Clock;
 use crate::reconcile::memories::Memories;
 use crate::reconcile::meter::Meter;
 use crate::reconcile::neighbours::Neighbours;
-use crate::reconcile::{Context, Next, farewell, visit};
+use crate::reconcile::{Context, farewell};
 use crate::settings::Settings;
 use crate::snapshots::Connections;
+
+mod watching;
+
+use watching::Watching;
 
 /// How often the controller tells the liveness probe that its loop turns.
 const BEAT: Duration = Duration::from_secs(10);
@@ -94,8 +94,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     tracing::info!(namespace = context.operator_namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
     let (end, ended) = watch::channel(false);
-    let servers =
-        tokio::spawn(probes::serve(for_metrics, for_health, metrics, health.clone(), ended.clone()));
+    let (end_probes, probes_ended) = watch::channel(false);
+    let servers = tokio::spawn(probes::serve(for_metrics, for_health, metrics, health.clone(), probes_ended));
     let jobs = tokio::spawn(control(settings, client, context.clone(), health.clone(), ended));
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: visits under way are finished, then the operator ends"),
@@ -108,6 +108,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     }
     farewell::before_the_end(&context, LAST_STOPS).await;
     context.events.flush(LAST_EVENTS).await;
+    // Last, so that the end itself can be watched.
+    end_probes.send_replace(true);
     match servers.await {
         Ok(result) => result.map_err(system("serving probes and metrics")),
         Err(error) => Err(system("serving probes and metrics")(std::io::Error::other(error))),
@@ -120,6 +122,7 @@ fn context(settings: &Settings, client: Client, metrics: &Metrics) -> Result<Con
     let operator_namespace = settings.operator_namespace(client.default_namespace());
     let agora = agora::client::Client::new(&ClientSettings {
         endpoints: settings.agora_endpoints.iter().map(ToString::to_string).collect(),
+        home: settings.agora_region,
         scale: f64::from(settings.time_scale),
         observer: Arc::new(Meter::new(metrics.clone())),
         ..ClientSettings::default()
@@ -154,67 +157,8 @@ async fn control(
     } else {
         settings.watch_namespaces.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
     };
-    // kube's own limit is per controller; with several namespaces there are several.
-    let places = Arc::new(Semaphore::new(usize::from(settings.max_concurrent_reconciles)));
-    let unlisted = Arc::new(AtomicUsize::new(scopes.len()));
-    let mut streams = Vec::new();
-    for scope in scopes {
-        let mut config = watcher::Config::default();
-        if settings.streaming_lists {
-            config = config.streaming_lists();
-        }
-        let (store, writer) = reflector::store();
-        context.neighbours.add(store.clone());
-        let notice = {
-            let (context, health, unlisted) = (context.clone(), health.clone(), unlisted.clone());
-            let mut listed = false;
-            move |event: &watcher::Result<Event<StoredJob>>| match event {
-                Ok(Event::InitDone) if !listed => {
-                    listed = true;
-                    if unlisted.fetch_sub(1, Ordering::AcqRel) == 1 {
-                        health.first_list_done();
-                        tracing::info!("the first list of SnapshotJobs is complete");
-                    }
-                }
-                Ok(Event::Delete(job)) => {
-                    farewell::to_former(
-                        &context,
-                        &job.namespace().unwrap_or_default(),
-                        &job.name_any(),
-                        None,
-                    );
-                }
-                Ok(Event::Init | Event::InitApply(_) | Event::InitDone | Event::Apply(_)) => {}
-                Err(error) => tracing::warn!(%error, "watching SnapshotJobs"),
-            }
-        };
-        let watched = watcher(scope, config)
-            .default_backoff()
-            // Nobody here reads them, and they are the larger part of many objects.
-            .modify(|job| job.metadata.managed_fields = None)
-            .inspect(notice)
-            .reflect(writer)
-            .applied_objects();
-        let mut ended = ended.clone();
-        let controller = Controller::for_stream(watched, store)
-            .with_config(Config::default().concurrency(settings.max_concurrent_reconciles))
-            .graceful_shutdown_on(async move {
-                let _closed = ended.wait_for(|ended| *ended).await;
-            });
-        let health = health.clone();
-        let places = places.clone();
-        let reconcile = move |job: Arc<StoredJob>, context: Arc<Context>| {
-            let (health, places) = (health.clone(), places.clone());
-            async move {
-                let _place = places.acquire().await;
-                let _visit = health.visit();
-                Ok::<Action, Infallible>(turn(job, context).await)
-            }
-        };
-        let never = |_: Arc<StoredJob>, error: &Infallible, _: Arc<Context>| match *error {};
-        streams.push(controller.run(reconcile, never, context.clone()).boxed());
-    }
-    let mut turns = stream::select_all(streams);
+    let watching = Watching::new(&settings, context.clone(), health.clone(), ended, scopes.len());
+    let mut turns = stream::select_all(scopes.into_iter().map(|scope| watching.turns(scope)));
     let mut beat = tokio::time::interval(BEAT);
     loop {
         tokio::select! {
@@ -230,23 +174,5 @@ async fn control(
             },
             _ = beat.tick() => health.beat(),
         }
-    }
-}
-
-/// One visit, measured.
-async fn turn(job: Arc<StoredJob>, context: Arc<Context>) -> Action {
-    let uid = job.uid();
-    farewell::to_former(&context, &job.namespace().unwrap_or_default(), &job.name_any(), uid.as_deref());
-    let measured = context.metrics.reconcile_started();
-    let next = visit(&context, StoredJob::clone(&job)).await;
-    measured.finish(match next {
-        Next::Never => ReconcileResult::Success,
-        Next::Visit(Duration::ZERO) => ReconcileResult::Requeue,
-        Next::Visit(_) => ReconcileResult::RequeueAfter,
-        Next::AfterFailure(_) => ReconcileResult::Error,
-    });
-    match next {
-        Next::Never => Action::await_change(),
-        Next::Visit(wait) | Next::AfterFailure(wait) => Action::requeue(wait),
     }
 }

@@ -3,15 +3,14 @@
 //! A visit performs at most one step. What it learns is worked into the newest object, so that a write which meets
 //! somebody else's is repeated on top of theirs; only a claim is not, for a claim on old knowledge is a second session.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::ResourceExt;
 use tracing::debug;
 
 use crate::agora;
-use crate::agora::endpoints::Route;
 use crate::agora::material::{Account, Material};
+use crate::api::SnapshotJobStatus;
 use crate::cluster::events::Events;
 use crate::cluster::jobs::{Jobs, KubeError};
 use crate::cluster::secrets::SecretReader;
@@ -98,8 +97,9 @@ struct Visit<'a> {
     seen: Observed,
     account: Option<Account>,
     material: Option<Material>,
-    routes: BTreeMap<i64, Route>,
     bucket: look::Seen,
+    /// The status that was last told about.
+    told: SnapshotJobStatus,
     notices: Vec<Notice>,
 }
 
@@ -113,14 +113,12 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     let remembered = context.memories.of(&handed);
     let mut remembered = remembered.lock().await;
     let stored = remembered.newest(handed);
-    let before = stored.status();
     let mut visit = observe::observe(context, stored, presence, &remembered).await;
     let step = plan(&visit.seen);
-    debug!(job = observe::log_name(&visit.stored), ?step, "planned");
+    debug!(job = visit.stored.full_name(), ?step, "planned");
     let result = visit.act(step).await;
-    visit.tell(&before);
+    visit.tell();
     remembered.memory = visit.seen.remembered();
-    remembered.routes = visit.routes;
     remembered.bucket = visit.bucket;
     remembered.newest = Some(visit.stored);
     match result {
@@ -162,17 +160,5 @@ impl Visit<'_> {
 
 /// How long until there is something to do, as the process has to wait for it.
 fn wait(seen: &Observed) -> Duration {
-    match plan(seen) {
-        Step::Wait(wait) | Step::Refuse(_, wait) => seen.now.real(wait),
-        Step::AddFinalizer
-        | Step::Start { .. }
-        | Step::StartAgain { .. }
-        | Step::Query { .. }
-        | Step::Look { .. }
-        | Step::Update { .. }
-        | Step::Stop { .. }
-        | Step::Orphan { .. }
-        | Step::RemoveFinalizer
-        | Step::Delete => Duration::ZERO,
-    }
+    plan(seen).wait().map_or(Duration::ZERO, |wait| seen.now.real(wait))
 }

@@ -12,6 +12,8 @@ use http::Uri;
 use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 
+use crate::agora::endpoints::Region;
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "agora-snapshot-operator", version, about, disable_help_subcommand = true)]
@@ -49,6 +51,11 @@ pub struct Settings {
     #[arg(long = "agora-endpoint", value_name = "URL", env = "AGORA_SNAPSHOT_AGORA_ENDPOINT",
           value_delimiter = ',', value_parser = base_url)]
     pub agora_endpoints: Vec<Uri>,
+
+    /// Region of Agora that its primary domains lead to from here: decides which domain is asked first, and which
+    /// region when it does not answer. In mainland China give cn-east-1 or cn-north-1.
+    #[arg(long, value_name = "REGION", env = "AGORA_SNAPSHOT_AGORA_REGION", default_value = "us-east-1")]
+    pub agora_region: Region,
 
     /// Base URL of an S3 service through which every bucket is listed, where the storage vendor's own cannot be
     /// reached.
@@ -114,7 +121,8 @@ pub struct Settings {
     pub last_file_age_metric: bool,
 
     /// Divides every waiting time; for tests against a simulator that runs as much faster.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub time_scale: u32,
 }
 

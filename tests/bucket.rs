@@ -11,6 +11,9 @@ use agora_snapshot_testbed::{Keys as Account, Rights, S3, Testbed};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+/// Enough for a machine that does much else; no test here waits for it.
+const LIMITS: Limits = Limits { time: Duration::from_secs(120), requests: 200 };
+
 const SID: &str = "1cd3d60b784382f12ce30fa615421852";
 
 fn open(s3: &S3, bucket: &str, keys: &Account) -> Bucket {
@@ -29,7 +32,7 @@ fn open(s3: &S3, bucket: &str, keys: &Account) -> Bucket {
         secret_key: keys.secret_key.clone(),
         session_token: None,
     };
-    let connections = Connections::new(Duration::from_secs(10)).expect("TLS is set up");
+    let connections = Connections::new(Duration::from_secs(60)).expect("TLS is set up");
     Bucket::open(&location, Some("lobby/east"), &keys, &connections).expect("usable keys")
 }
 
@@ -64,7 +67,7 @@ async fn counts_what_arrives_and_asks_only_for_what_is_new() {
 
     let bucket = open(s3, name, s3.root());
     let mut tally = Tally::default();
-    let look = bucket.look(&mut tally, &[SID], Limits::default()).await;
+    let look = bucket.look(&mut tally, &[SID], LIMITS).await;
     assert_eq!((look.arrived, look.complete, look.problem), (273, true, None));
     let summary = tally.summary();
     assert_eq!(summary.last_file, Some(key(Some(0), 7, 302)));
@@ -74,7 +77,7 @@ async fn counts_what_arrives_and_asks_only_for_what_is_new() {
     upload(&store, [key(Some(0), 7, 303), key(None, 8, 300)]).await;
     let mut restarted = Tally::resume(Some(&summary));
     for tally in [&mut tally, &mut restarted] {
-        let look = bucket.look(tally, &[SID], Limits::default()).await;
+        let look = bucket.look(tally, &[SID], LIMITS).await;
         assert_eq!((look.arrived, look.complete, look.problem.clone()), (2, true, None));
         assert!(look.requests <= 8, "{look:?}");
         assert_eq!(tally.summary().count, 275);
@@ -93,7 +96,7 @@ async fn refusals_of_a_real_service_become_words_without_secrets() {
     let unknown = Account { access_key: "NOBODY".into(), ..s3.root().clone() };
 
     let look = async |bucket: &str, keys: &Account| {
-        let look = open(s3, bucket, keys).look(&mut Tally::default(), &[SID], Limits::default()).await;
+        let look = open(s3, bucket, keys).look(&mut Tally::default(), &[SID], LIMITS).await;
         if let Some(problem) = &look.problem {
             let words = problem.to_string();
             assert!(!words.contains(&keys.secret_key) && !words.contains(&keys.access_key), "{words}");
@@ -114,6 +117,6 @@ async fn a_service_that_is_not_there_is_unreachable() {
     drop(listener);
     let keys = Account { access_key: "a".into(), secret_key: "b".into() };
     let nobody = S3::join(endpoint, keys.clone());
-    let look = open(&nobody, "bucket", &keys).look(&mut Tally::default(), &[SID], Limits::default()).await;
+    let look = open(&nobody, "bucket", &keys).look(&mut Tally::default(), &[SID], LIMITS).await;
     assert_eq!(look.problem, Some(BucketProblem::Unreachable));
 }

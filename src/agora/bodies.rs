@@ -318,3 +318,6 @@ fn uid_lists(spec: &SnapshotJobSpec) -> Result<(Lists, Lists), BodyProblem> {
         () => Ok((video, audio)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,11 @@ pub(super) fn failed<T>(fault: &Fault, redactor: &Redactor) -> Outcome<T> {
     }
 }
 
+/// Whether all of the App ID should send less.
+pub(super) fn asks_to_slow_down(reply: &Reply) -> bool {
+    reply.retry_after.is_some() || reply.http == 429 || reply.http == 400 && is_about_rate(reply)
+}
+
 fn says_no_error(reply: &Reply) -> bool {
     matches!(reply.code(), None | Some(0 | 200))
 }
@@ -195,3 +200,6 @@ fn is_about_rate(reply: &Reply) -> bool {
 fn says(reply: &Reply, words: &str) -> bool {
     reply.text().is_some_and(|text| text.to_ascii_lowercase().contains(words))
 }
+
+#[cfg(test)]
+mod tests;

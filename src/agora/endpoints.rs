@@ -90,9 +90,7 @@ impl Region {
             | Self::EuCentral1 => SUFFIXES,
         }
     }
-}
 
-impl Region {
     /// Its own hosts, under both suffixes.
     fn hosts(self) -> [Url; 2] {
         self.suffixes().map(|suffix| https(&format!("api-{}.{suffix}", self.name())))
@@ -337,3 +335,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

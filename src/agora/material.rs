@@ -356,3 +356,6 @@ impl Account {
         [self.customer_id.expose_secret(), self.customer_secret.expose_secret()]
     }
 }
+
+#[cfg(test)]
+mod tests;

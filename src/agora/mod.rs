@@ -4,11 +4,14 @@
 //! Owns everything that is the vendor's own: spelling, numbers, hosts, rates. Leaves to others when a call is made
 //! and repeated, and what follows from its outcome (`lifecycle`, `reconcile`). Knows nothing of the cluster.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by a panic"))]
+
 pub mod bodies;
 pub mod budget;
 mod classify;
 pub mod client;
 pub mod endpoints;
+mod exchange;
 pub mod material;
 pub mod observe;
 pub mod regions;
@@ -18,9 +21,3 @@ pub mod token;
 mod transport;
 pub mod wire;
 mod words;
-
-pub use budget::{JobKey, Priority};
-pub use client::{Acquired, Client, SessionAddress, StartVia, StopMode};
-pub use endpoints::{Region, Route};
-pub use material::{Account, Material, MaterialProblem, Secrets};
-pub use settings::{ClientProblem, ClientSettings, Limits};

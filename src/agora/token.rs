@@ -271,3 +271,6 @@ impl<'a> Reader<'a> {
         (0..self.u16()?).map(|_| Some((self.u16()?, self.u32()?))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

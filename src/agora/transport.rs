@@ -85,22 +85,20 @@ fn seconds(limit: Duration) -> String {
 
 /// The innermost cause that says something, without addresses and times.
 fn connect_words(error: &reqwest::Error) -> String {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    let mut words = None;
+    let mut words = "the connection could not be set up".to_owned();
+    let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return tls_words(error);
         }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            // An io::Error hides its content from `source`.
-            if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return tls_words(error);
-            }
-            words = Some(error.kind().to_string());
-        }
         cause = error.source();
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            words = error.kind().to_string();
+            // An io::Error passes over what it wraps when it is asked for its source.
+            cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static)).or(cause);
+        }
     }
-    words.unwrap_or_else(|| "the connection could not be set up".to_owned())
+    words
 }
 
 /// rustls puts the present time and the certificate's into some of its texts.

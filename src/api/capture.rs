@@ -49,6 +49,10 @@ pub enum RecordingStreams {
         .message("excludedAudioUids must not be given together with audioUids")
         .field_path(".excludedAudioUids")
         .reason(Reason::FieldValueForbidden),
+    validation = Rule::new(AUDIO_BESIDE_VIDEO)
+        .message("audioUids must not be given together with excludedVideoUids")
+        .field_path(".audioUids")
+        .reason(Reason::FieldValueForbidden),
     validation = Rule::new(ROOM_FOR_ALL)
         .message("maxUsers must be at least the number of different users in videoUids and audioUids")
         .field_path(".maxUsers")
@@ -59,7 +63,8 @@ pub struct Subscription {
     #[schemars(length(max = 32), inner(range(min = 1, max = MAX_UID)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub video_uids: Vec<i64>,
-    /// Only these users' audio; at most 32. Exclusive with `excludedAudioUids`; only when audio is recorded.
+    /// Only these users' audio; at most 32. Exclusive with `excludedAudioUids` and `excludedVideoUids`; only when audio
+    /// is recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(range(min = 1, max = MAX_UID)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -88,6 +93,9 @@ const ONE_VIDEO_LIST: &str = "!has(self.videoUids) || size(self.videoUids) == 0 
 
 /// Vendor reference, start: `subscribeAudioUids` and `unSubscribeAudioUids` are exclusive.
 const ONE_AUDIO_LIST: &str = "!has(self.audioUids) || size(self.audioUids) == 0 || !has(self.excludedAudioUids) || size(self.excludedAudioUids) == 0";
+
+/// Vendor guide, snapshots: where `subscribeAudioUids` is set, `subscribeVideoUids` must be too.
+const AUDIO_BESIDE_VIDEO: &str = "!has(self.audioUids) || size(self.audioUids) == 0 || !has(self.excludedVideoUids) || size(self.excludedVideoUids) == 0";
 
 /// Vendor reference, start: `subscribeUidGroup` counts the union of audio and video uids.
 const ROOM_FOR_ALL: &str = "(has(self.videoUids) ? size(self.videoUids) : 0) \

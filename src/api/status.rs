@@ -100,6 +100,10 @@ pub struct Session {
     /// The vendor's resourceId.
     #[schemars(length(max = 4096))]
     pub resource_id: String,
+    /// The vendor's region that gave the resourceId, if not the one that its primary domains lead to: a start is
+    /// repeated to no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Random mark of the visit that wrote the claim.
     #[schemars(length(max = 4096))]
     pub nonce: String,

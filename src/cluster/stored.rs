@@ -46,6 +46,11 @@ const OWNED: [&str; 13] = [
 ];
 
 impl StoredJob {
+    /// `namespace/name`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace().unwrap_or_default(), self.name_any())
+    }
+
     /// What decisions need of the metadata.
     pub fn job(&self) -> Job {
         Job {

@@ -7,6 +7,7 @@ use super::endings::{end_session, forget};
 use super::intent::{Intent, intent, is_revived};
 use super::notice::Notice;
 use super::observed::{Observed, Problem, Starts};
+use super::outcome::Kind;
 use super::words;
 use crate::api::status::{EndReason, SessionState};
 use crate::api::{ConditionType, Reason};
@@ -26,6 +27,10 @@ pub fn time_passed(seen: &mut Observed) -> Vec<Notice> {
         seen.status.capture_start_time = None;
         seen.status.next_attempt_time = None;
         seen.memory.refusal = None;
+        seen.memory.attempt_gate = Duration::ZERO;
+    }
+    if seen.job.deleting {
+        seen.memory.deleting_since.get_or_insert(seen.now.mono);
     }
     note_problem(seen);
     for attempt in attempts(seen) {
@@ -53,19 +58,46 @@ fn begin_anew(seen: &mut Observed) {
 /// Keeps since when a problem stands in the way.
 fn note_problem(seen: &mut Observed) {
     let now = seen.now.mono;
-    match &seen.start_problem {
-        Some(_) => {
-            seen.memory.problem_since.get_or_insert(now);
-        }
-        None => seen.memory.problem_since = None,
-    }
-    let lockout = |problem: &Option<Problem>| {
-        problem.as_ref().is_some_and(|problem| matches!(problem, Problem::Secret(_) | Problem::Token(_)))
-    };
-    let (control, start) = (lockout(&seen.control_problem), lockout(&seen.start_problem));
+    let since = seen.memory.problem_since;
+    seen.memory.problem_since = seen.start_problem.as_ref().map(Problem::reason).map(|reason| match since {
+        Some((before, since)) if before == reason => (reason, since),
+        Some(_) | None => (reason, now),
+    });
+    let control = seen.control_problem.as_ref().map(Lock::of);
+    let start = seen.start_problem.as_ref().map(Lock::of);
     for known in seen.memory.sessions.values_mut() {
-        if control || start && known.session.state == SessionState::Claimed {
-            known.locked_out.get_or_insert(now);
+        let lock = control.or(start.filter(|_| known.session.state == SessionState::Claimed));
+        let refused = known.unanswered.as_ref().is_some_and(|(_, answer)| answer.kind == Kind::Unauthorized);
+        known.locked_out = match lock {
+            Some(Lock::Locked) => known.locked_out.or(Some(now)),
+            Some(Lock::Unread | Lock::Open) | None => known.locked_out.filter(|_| refused),
+        };
+        known.unread = match lock {
+            Some(Lock::Unread) => known.unread.or(Some(now)),
+            Some(Lock::Locked | Lock::Open) | None => None,
+        };
+    }
+}
+
+/// What a problem means for the control of a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lock {
+    /// Its credentials are gone.
+    Locked,
+    /// Nobody can say whether they are.
+    Unread,
+    /// It is not about credentials.
+    Open,
+}
+
+impl Lock {
+    fn of(problem: &Problem) -> Self {
+        match problem {
+            Problem::Secret(_) | Problem::Token(_) => Self::Locked,
+            Problem::SecretsUnreadable(_) => Self::Unread,
+            Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) | Problem::UidTaken(_) => {
+                Self::Open
+            }
         }
     }
 }
@@ -123,3 +155,6 @@ fn session_aged(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
 fn attempts(seen: &Observed) -> Vec<i64> {
     seen.status.sessions.iter().map(|session| session.attempt).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ use crate::api::status::{Session, SessionState};
 pub struct Reserved {
     /// The vendor's resourceId.
     pub resource_id: String,
+    /// The vendor's region that gave it, if not the one that its primary domains lead to.
+    pub region: Option<String>,
     /// Random mark of this visit.
     pub nonce: String,
     /// Recorder uid it was acquired for.
@@ -39,6 +41,7 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
         app_id: spec.channel.app_id.clone(),
         channel: spec.channel.name.clone(),
         resource_id: reserved.resource_id,
+        region: reserved.region,
         nonce: reserved.nonce,
         acquire_time: reserved.acquire_time,
         sid: None,
@@ -86,5 +89,81 @@ pub fn stopping(seen: &mut Observed, attempt: i64, cause: StopCause) {
             failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
         }
         StopCause::Unwanted | StopCause::TimeOver | StopCause::Replaced | StopCause::StuckEnding => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::status::EndReason;
+    use crate::lifecycle::fixtures::{seen, seen_in, spec};
+    use crate::lifecycle::observed::Starts;
+    use crate::lifecycle::plan::{Step, plan};
+
+    fn reserved(seen: &Observed) -> Reserved {
+        Reserved {
+            resource_id: "r".repeat(340),
+            region: Some("eu-west-1".into()),
+            nonce: "n".into(),
+            recorder_uid: 4_000_000_001,
+            acquire_time: seen.now.stored(),
+            token_end: None,
+        }
+    }
+
+    #[test]
+    fn a_claim_says_all_that_it_takes_to_find_the_session_again() {
+        let mut job = seen();
+        job.job.restart = Some("1".into());
+        job.status.next_attempt_time = Some(job.now.stored());
+        let reserved = Reserved { token_end: Some(job.now.wall), ..reserved(&job) };
+        let attempt = claim(&mut job, reserved.clone());
+        let written = &job.status.sessions[0];
+        assert_eq!((attempt, written.state, &written.sid), (1, SessionState::Claimed, &None));
+        assert_eq!((&written.resource_id, &written.nonce), (&reserved.resource_id, &reserved.nonce));
+        assert_eq!(written.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(
+            (written.app_id.as_str(), written.channel.as_str()),
+            (spec().channel.app_id.as_str(), "lobby")
+        );
+        assert_eq!(written.spec_hash, spec_hash::of(&spec()));
+        assert_eq!(written.token_end_time, Some(job.now.stored()));
+        let control = written.control_end_time.as_ref().map(|end| job.now.until(end));
+        assert_eq!(control, Some(Duration::from_secs(72 * 3600)));
+        assert_eq!(job.status.last_handled_restart.as_deref(), Some("1"), "a new session answers a restart");
+        assert_eq!((&job.status.next_attempt_time, job.status.start_time.is_some()), (&None, true));
+        assert_eq!(job.memory.sessions[&1].starts, Starts::WithoutEffect);
+        assert_eq!(plan(&job), Step::StartAgain { attempt: 1 });
+    }
+
+    #[test]
+    fn a_claim_stands_beside_what_is_there_never_over_it() {
+        let mut job = seen_in(SessionState::Uncontrollable);
+        let reserved = reserved(&job);
+        assert_eq!(claim(&mut job, reserved), 2);
+        assert_eq!(job.status.sessions.len(), 2);
+    }
+
+    #[test]
+    fn the_first_reason_of_a_stop_stays() {
+        for (cause, reason, failures) in [
+            (StopCause::Unwanted, EndReason::Stopped, None),
+            (StopCause::TimeOver, EndReason::Deadline, None),
+            (StopCause::Replaced, EndReason::Replaced, None),
+            (StopCause::StuckEnding, EndReason::Lost, None),
+            (StopCause::NotConfirmed, EndReason::Stopped, Some(1)),
+        ] {
+            let mut job = seen_in(SessionState::Running);
+            stopping(&mut job, 1, cause);
+            stopping(&mut job, 1, StopCause::Unwanted);
+            stopping(&mut job, 1, StopCause::NotConfirmed);
+            let session = &job.status.sessions[0];
+            assert_eq!(
+                (session.state, session.stop_reason),
+                (SessionState::Stopping, Some(reason)),
+                "{cause:?}"
+            );
+            assert_eq!(job.status.failures, failures, "{cause:?}: who did not come up counts, once");
+        }
     }
 }

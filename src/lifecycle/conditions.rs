@@ -107,7 +107,7 @@ mod tests {
         let mut status = SnapshotJobStatus::default();
         let mut now = fixtures::now();
         let mut say_ready = |status: &mut SnapshotJobStatus, ready, message: &str| {
-            now.wall = now.wall + std::time::Duration::from_secs(60);
+            now.wall += std::time::Duration::from_secs(60);
             set(status, ConditionType::Ready, ready, Reason::Capturing, message, &now, 1);
             get(status, ConditionType::Ready).expect("it was set").last_transition_time.clone()
         };

@@ -96,6 +96,8 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     let refusal = words::refusal(answer);
+    // An attempt answers a restart, whatever came of it: else a job that fails would be revived by it at once.
+    seen.status.last_handled_restart.clone_from(&seen.job.restart);
     let counts = match answer.kind {
         Kind::Unauthorized | Kind::AppIdInvalid | Kind::InvalidParameter => true,
         Kind::NoRoute
@@ -179,3 +181,6 @@ pub(super) fn forget(seen: &mut Observed, attempt: i64) -> Option<Session> {
     seen.memory.sessions.remove(&attempt);
     Some(seen.status.sessions.remove(place))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub mod observed;
 pub mod outcome;
 pub mod plan;
 pub mod recorder;
+mod replacement;
 pub mod report;
 pub mod spec_hash;
 pub mod timing;
@@ -24,3 +25,9 @@ pub mod words;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the system tests use all of it")]
+#[path = "../../tests/system/kstatus.rs"]
+mod kstatus;
+#[cfg(test)]
+mod properties;

@@ -39,3 +39,40 @@ pub fn transition(before: &SnapshotJobStatus, after: &SnapshotJobStatus) -> Opti
     let warning = stuck || reason.is_trouble();
     Some(Notice { warning, reason, words: now.message.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::status::Phase;
+    use crate::lifecycle::conditions::{Effort, Verdict, say};
+    use crate::lifecycle::fixtures;
+
+    fn status(ready: bool, effort: Effort, reason: Reason, message: &str) -> SnapshotJobStatus {
+        let mut status = SnapshotJobStatus::default();
+        let verdict = Verdict { phase: Phase::Pending, ready, effort, reason, message: message.into() };
+        say(&mut status, &verdict, &fixtures::now(), 1);
+        status
+    }
+
+    #[test]
+    fn an_event_tells_of_a_change_of_readiness_or_reason_alone() {
+        let starting = || status(false, Effort::Working, Reason::Starting, "a");
+        let quota = || status(false, Effort::Working, Reason::QuotaQueued, "a");
+        let capturing = || status(true, Effort::None, Reason::Capturing, "a");
+        let stuck = |reason| status(false, Effort::Stuck, reason, "a");
+        for (before, after, expected, why) in [
+            (SnapshotJobStatus::default(), starting(), Some(false), "the first word"),
+            (starting(), capturing(), Some(false), "it captures"),
+            (capturing(), capturing(), None, "nothing changed"),
+            (starting(), status(false, Effort::Working, Reason::Starting, "b"), None, "other words alone"),
+            (starting(), quota(), Some(true), "a person should hear of it, although it heals"),
+            (quota(), starting(), Some(false), "it goes on"),
+            (starting(), stuck(Reason::BackoffLimitExceeded), Some(true), "whoever is stuck is trouble"),
+            (starting(), SnapshotJobStatus::default(), None, "nothing is said at all"),
+        ] {
+            let notice = transition(&before, &after);
+            assert_eq!(notice.as_ref().map(|notice| notice.warning), expected, "{why}");
+            assert!(notice.is_none_or(|notice| notice.words == "a"), "{why}");
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub struct Observed {
     pub start_problem: Option<Problem>,
     /// When the storage keys in the Secret end; absent if they are permanent. New keys have a new end.
     pub keys_end: Option<Timestamp>,
+    /// When the token ends that a session started now would get; absent if it would run without one.
+    pub token_end: Option<Timestamp>,
 }
 
 /// The part of the metadata that matters.
@@ -66,8 +68,10 @@ pub struct Memory {
     pub acquire_failures: u32,
     /// Why nothing runs, from the newest attempt.
     pub refusal: Option<Refusal>,
-    /// Since when something that is expected to heal stands in the way of starting, monotonic.
-    pub problem_since: Option<Duration>,
+    /// What stands in the way of starting, and since when, monotonic.
+    pub problem_since: Option<(Reason, Duration)>,
+    /// Since when this process knows that the object is being deleted, monotonic.
+    pub deleting_since: Option<Duration>,
     /// Whether a session was reported as an orphan in this deletion.
     pub orphaned: bool,
 }
@@ -95,6 +99,8 @@ pub struct Known {
     pub unanswered: Option<(Duration, Answer)>,
     /// Since when its credentials are missing or refused, monotonic.
     pub locked_out: Option<Duration>,
+    /// Since when its Secrets cannot be read, monotonic.
+    pub unread: Option<Duration>,
     /// Time in which the vendor answered and the session was not yet running.
     pub unconfirmed_for: Duration,
     /// The newest confirmed query, monotonic.
@@ -194,12 +200,13 @@ impl Known {
             ours: false,
             seen: now.mono,
             starts: Starts::Doubtful,
-            gate: Duration::ZERO,
-            update_gate: Duration::ZERO,
+            gate: now.mono,
+            update_gate: now.mono,
             keys_sent: None,
             repeats: 0,
             unanswered: None,
             locked_out: None,
+            unread: None,
             unconfirmed_for: Duration::ZERO,
             last_answer: None,
             confirm_queries: 0,
@@ -240,6 +247,18 @@ impl Observed {
         }
         let remembered = self.memory.sessions.values().map(|known| known.session.clone());
         self.status.sessions = remembered.collect();
+        self.recall_beginnings();
+    }
+
+    /// A wiped status does not know any more when the run began, but a session of the run does; without that
+    /// `durationSeconds` and `activeDeadlineSeconds` would never end it.
+    fn recall_beginnings(&mut self) {
+        let status = &mut self.status;
+        let of_this_run = || status.sessions.iter().filter(|session| session.state != SessionState::Stopping);
+        let begun = of_this_run().map(|session| session.acquire_time.clone()).next();
+        let captured = of_this_run().find_map(|session| session.confirm_time.clone());
+        status.start_time = status.start_time.take().or(begun);
+        status.capture_start_time = status.capture_start_time.take().or(captured);
     }
 
     /// The memory to keep, with the sessions as this visit leaves them.
@@ -280,5 +299,115 @@ impl Observed {
     /// The session that takes the snapshots, if any does.
     pub fn running(&self) -> Option<&Session> {
         self.status.sessions.iter().find(|session| session.state == SessionState::Running)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::status::{EndReason, PastSession};
+    use crate::lifecycle::fixtures::{seen, seen_in, session};
+
+    fn joined(mut seen: Observed) -> Observed {
+        seen.join();
+        seen
+    }
+
+    #[test]
+    fn a_wiped_status_loses_no_session() {
+        let mut wiped = seen_in(SessionState::Running);
+        wiped.status.sessions.clear();
+        let joined = joined(wiped);
+        assert_eq!(joined.status.sessions, [session(SessionState::Running)]);
+        assert!(joined.memory.sessions[&1].ours, "and what is known of it stays");
+    }
+
+    #[test]
+    fn a_new_process_learns_of_a_session_and_doubts_its_start() {
+        let mut found = seen();
+        found.status.sessions.push(session(SessionState::Claimed));
+        let found = joined(found);
+        let known = found.known(&found.status.sessions[0]);
+        assert_eq!((known.ours, known.starts, known.seen), (false, Starts::Doubtful, found.now.mono));
+    }
+
+    #[test]
+    fn another_claim_under_the_same_number_is_another_session() {
+        let mut other = seen_in(SessionState::Running);
+        other.status.sessions[0].nonce = "of-another-process".into();
+        other.status.sessions[0].resource_id = "resource-2".into();
+        let other = joined(other);
+        assert_eq!(other.status.sessions.len(), 1);
+        let known = other.known(&other.status.sessions[0]);
+        assert_eq!((known.session.resource_id.as_str(), known.ours), ("resource-2", false));
+    }
+
+    #[test]
+    fn a_sid_that_could_not_be_saved_is_known_to_the_process() {
+        let mut unsaved = seen_in(SessionState::Running);
+        unsaved.status.sessions[0] = session(SessionState::Claimed);
+        assert_eq!(joined(unsaved).status.sessions[0].sid.as_deref(), Some("5d3f"));
+    }
+
+    #[test]
+    fn what_is_stored_goes_before_what_is_remembered() {
+        let mut newer = seen_in(SessionState::Running);
+        newer.status.sessions[0].state = SessionState::Stopping;
+        assert_eq!(joined(newer).status.sessions[0].state, SessionState::Stopping);
+    }
+
+    #[test]
+    fn what_history_calls_over_does_not_come_back() {
+        let mut over = seen_in(SessionState::Running);
+        let session = over.status.sessions.remove(0);
+        over.status.history.push(PastSession {
+            attempt: 1,
+            sid: session.sid,
+            resource_id: session.resource_id,
+            recorder_uid: session.recorder_uid,
+            start_time: session.start_time,
+            end_time: over.now.stored(),
+            end_reason: EndReason::Stopped,
+        });
+        let over = joined(over);
+        assert!(over.status.sessions.is_empty() && over.memory.sessions.is_empty());
+    }
+
+    #[test]
+    fn the_memory_keeps_sessions_as_the_visit_leaves_them() {
+        let mut visit = seen_in(SessionState::Running);
+        visit.status.sessions[0].state = SessionState::Stopping;
+        assert_eq!(visit.remembered().sessions[&1].session.state, SessionState::Stopping);
+    }
+
+    #[test]
+    fn a_restart_is_wanted_until_it_is_answered() {
+        let mut job = seen();
+        assert!(!job.restart_wanted());
+        job.job.restart = Some("1".into());
+        assert!(job.restart_wanted());
+        job.status.last_handled_restart = Some("1".into());
+        assert!(!job.restart_wanted());
+        job.job.restart = None;
+        assert!(!job.restart_wanted(), "an annotation taken away asks for nothing");
+    }
+
+    #[test]
+    fn a_wiped_status_knows_again_when_the_run_began() {
+        let begun = seen().now.stored();
+        for (state, known, reason) in [
+            (SessionState::Running, true, "the run goes on"),
+            (SessionState::Stopping, false, "the run of a session that ends may be over, and another begin"),
+        ] {
+            let mut wiped = seen_in(state);
+            let session =
+                Session { acquire_time: begun.clone(), confirm_time: Some(begun.clone()), ..session(state) };
+            wiped.memory.sessions.get_mut(&1).expect("it is known").session = session;
+            wiped.status = SnapshotJobStatus::default();
+            let joined = joined(wiped);
+            let beginning = known.then(|| begun.clone());
+            assert_eq!(joined.status.start_time, beginning, "{reason}");
+            assert_eq!(joined.status.capture_start_time, beginning, "{reason}");
+        }
     }
 }

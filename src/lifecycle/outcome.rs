@@ -38,11 +38,11 @@ pub struct Answer {
 pub enum Kind {
     /// 401: customer id or secret missing, wrong, or not the owner of the App ID.
     Unauthorized,
-    /// 400 message `appid is invalid`, or 400/400 `invalid_appid`.
+    /// 400 message `appid is invalid`, 400/400 `invalid_appid`, or 400/62 at acquire: unknown, or not enabled.
     AppIdInvalid,
     /// 404 without a service code, `no Route matched`: our URL is wrong.
     NoRoute,
-    /// 429.
+    /// 429, or a 400 that speaks of the rate.
     RateLimited,
     /// 400/2, 400/401, 400/8, 400/432, 400/1013 and other refusals of what was sent.
     InvalidParameter,
@@ -54,7 +54,7 @@ pub enum Kind {
     Conflict,
     /// 400/433, 400/1001, 400/1003: the resourceId is too old, unreadable or another's.
     ResourceInvalid,
-    /// 500 code 502: no worker could be allocated.
+    /// 500 code 502, at acquire also 501 and 504: no worker could be allocated.
     NoWorker,
     /// 404 with body `code: 404`: no such session, or it is moving to another server.
     NotFound,

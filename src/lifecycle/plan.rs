@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
-use super::spec_hash::{self, Difference};
+use super::replacement::{is_renewal_due, wanted_difference};
+use super::spec_hash::Difference;
 use super::{backoff, recorder};
 use crate::api::spec::DeletionPolicy;
 use crate::api::status::{EndReason, Session, SessionState};
@@ -105,11 +106,35 @@ impl StopCause {
     }
 }
 
+impl Step {
+    /// How long to wait, if that is all there is to do.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Wait(wait) | Self::Refuse(_, wait) => Some(*wait),
+            Self::AddFinalizer
+            | Self::Start { .. }
+            | Self::StartAgain { .. }
+            | Self::Query { .. }
+            | Self::Look { .. }
+            | Self::Update { .. }
+            | Self::Stop { .. }
+            | Self::Orphan { .. }
+            | Self::RemoveFinalizer
+            | Self::Delete => None,
+        }
+    }
+}
+
 /// What to do next.
 pub fn plan(seen: &Observed) -> Step {
     let intent = intent(seen);
-    let needs_finalizer = matches!(intent, Intent::Capture) && !seen.job.has_finalizer;
-    if needs_finalizer {
+    let needs_finalizer = match intent {
+        Intent::Capture => true,
+        // Somebody took it away while something may run.
+        Intent::Hold | Intent::Suspend | Intent::Finish(_) | Intent::Rest => !seen.status.sessions.is_empty(),
+        Intent::Delete => false,
+    };
+    if needs_finalizer && !seen.job.has_finalizer {
         return Step::AddFinalizer;
     }
     let step = match intent {
@@ -120,10 +145,10 @@ pub fn plan(seen: &Observed) -> Step {
         Intent::Rest => rest(seen),
         Intent::Delete => delete(seen),
     };
-    match (step, next_change(seen)) {
-        (Step::Wait(wait), Some(change)) => Step::Wait(wait.min(change)),
-        (Step::Refuse(problem, wait), Some(change)) => Step::Refuse(problem, wait.min(change)),
-        (step, _) => step,
+    // A limit that is over and still not acted upon waits for a session to end, as we do.
+    match next_change(seen).filter(|change| !change.is_zero()) {
+        Some(change) => no_later(step, change),
+        None => step,
     }
 }
 
@@ -145,7 +170,8 @@ fn capture(seen: &Observed) -> Step {
     let gate = seen.memory.attempt_gate.saturating_sub(seen.now.mono);
     let stored_gate =
         seen.status.next_attempt_time.as_ref().map_or(Duration::ZERO, |time| seen.now.until(time));
-    let wait = gate.max(stored_gate);
+    // A wall clock that was set back must not make a wait of minutes one of hours.
+    let wait = gate.max(stored_gate.min(seen.timing.idle_visit));
     if !wait.is_zero() {
         return Step::Wait(wait);
     }
@@ -204,13 +230,17 @@ fn delete(seen: &Observed) -> Step {
 /// Whether, and why, a deletion lets go of a session that it could not stop. A namespace never hangs for ever.
 fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause> {
     let known = seen.known(session);
+    let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
+    // What went wrong before the deletion is no reason to hurry it: it may be mended for its sake.
     let longer_than = |since: Option<Duration>, bound: Duration| {
-        since.is_some_and(|since| seen.now.mono.saturating_sub(since) >= bound)
+        since.is_some_and(|since| seen.now.mono.saturating_sub(since.max(deleted)) >= bound)
     };
     let fence = known.seen + seen.timing.resource_life;
     if session.state == SessionState::Uncontrollable {
         Some(OrphanCause::ControlEnded)
-    } else if longer_than(known.locked_out, seen.timing.orphan_without_credentials) {
+    } else if longer_than(known.locked_out, seen.timing.orphan_without_credentials)
+        || longer_than(known.unread, seen.timing.orphan_unreachable)
+    {
         Some(OrphanCause::NoCredentials)
     } else if session.sid.is_none() && longer_than(Some(fence), seen.timing.orphan_without_sid) {
         Some(OrphanCause::NoSid)
@@ -279,14 +309,16 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             None => gated(seen, known, Step::Stop { attempt, cause }),
         },
         SessionState::Claimed => {
+            // By either clock, for the wall clock may have been set back.
             let age = Duration::try_from(seen.now.since(&session.acquire_time)).unwrap_or_default();
+            let age = age.max(seen.now.mono.saturating_sub(known.seen));
             if !known.ours && age < seen.timing.claim_grace {
                 return Step::Wait(seen.timing.claim_grace - age);
             }
             match &seen.start_problem {
                 // Another job's claim on the uid says nothing about our own resourceId.
-                Some(problem) if !matches!(problem, Problem::UidTaken(_)) => refuse(seen, problem),
-                Some(_) | None => gated(seen, known, Step::StartAgain { attempt }),
+                Some(Problem::UidTaken(_)) | None => gated(seen, known, Step::StartAgain { attempt }),
+                Some(problem) => no_later(refuse(seen, problem), until_fence(seen, known)),
             }
         }
         SessionState::Recovering | SessionState::Uncontrollable => Step::Wait(wait_for_end(seen, session)),
@@ -296,7 +328,9 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
 /// How long until time alone changes something for a session that cannot be acted upon.
 fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
     let known = seen.known(session);
-    let bound = known.seen + seen.timing.resource_life + seen.timing.orphan_without_sid;
+    let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
+    let fence = known.seen + seen.timing.resource_life;
+    let bound = fence.max(deleted) + seen.timing.orphan_without_sid;
     let until_bound = bound.saturating_sub(seen.now.mono);
     let until_token =
         session.token_end_time.as_ref().map(|end| seen.now.until(end) + seen.timing.token_end_margin);
@@ -318,12 +352,27 @@ fn refuse(seen: &Observed, problem: &Problem) -> Step {
     Step::Refuse(problem.clone(), again)
 }
 
+/// How long until a claim's resourceId is too old for a session to come of it; at once if it is.
+fn until_fence(seen: &Observed, known: &Known) -> Duration {
+    let by_process = (known.seen + seen.timing.resource_life).saturating_sub(seen.now.mono);
+    let age = Duration::try_from(seen.now.since(&known.session.acquire_time)).unwrap_or_default();
+    by_process.max(seen.timing.resource_life.saturating_sub(age))
+}
+
+fn no_later(step: Step, than: Duration) -> Step {
+    match step {
+        Step::Wait(wait) => Step::Wait(wait.min(than)),
+        Step::Refuse(problem, wait) => Step::Refuse(problem, wait.min(than)),
+        step => step,
+    }
+}
+
 /// The first session's step that is not a wait; else the shortest wait.
 fn each(seen: &Observed, step_of: impl Fn(&Session) -> Step) -> Step {
     let mut waiting = Step::Wait(seen.timing.idle_visit);
     for session in &seen.status.sessions {
         let step = step_of(session);
-        match (wait_of(&step), wait_of(&waiting)) {
+        match (step.wait(), waiting.wait()) {
             (None, _) => return step,
             (Some(wait), Some(shortest)) if wait < shortest => waiting = step,
             (Some(_), _) => {}
@@ -332,46 +381,5 @@ fn each(seen: &Observed, step_of: impl Fn(&Session) -> Step) -> Step {
     waiting
 }
 
-fn wait_of(step: &Step) -> Option<Duration> {
-    match step {
-        Step::Wait(wait) | Step::Refuse(_, wait) => Some(*wait),
-        Step::AddFinalizer
-        | Step::Start { .. }
-        | Step::StartAgain { .. }
-        | Step::Query { .. }
-        | Step::Look { .. }
-        | Step::Update { .. }
-        | Step::Stop { .. }
-        | Step::Orphan { .. }
-        | Step::RemoveFinalizer
-        | Step::Delete => None,
-    }
-}
-
-// === questions about a session ===
-
-/// How the session's spec stands to the wanted one.
-pub fn wanted_difference(seen: &Observed, session: &Session) -> Difference {
-    seen.spec
-        .as_ref()
-        .map_or(Difference::None, |spec| spec_hash::difference(&session.spec_hash, &spec_hash::of(spec)))
-}
-
-/// Whether the session has to make room for a new one because its control window or its token ends. The margin grows
-/// by jitter that is stable per job, so that jobs started together are not renewed together.
-fn is_renewal_due(seen: &Observed, session: &Session) -> bool {
-    let Some(start) = &session.start_time else { return false };
-    let end = [&session.control_end_time, &session.token_end_time].into_iter().flatten().min();
-    let Some(end) = end else { return false };
-    let life = Duration::try_from(end.0.duration_since(start.0)).unwrap_or_default() * seen.now.scale;
-    let margin = seen.timing.renewal_margin.max(life.mul_f64(seen.timing.renewal_share));
-    let spread = margin.mul_f64(job_share(&seen.job.uid));
-    // A life shorter than four margins is renewed at three quarters of it, else it would be renewed all the time.
-    seen.now.until(end) <= (margin + spread).min(life / 4)
-}
-
-/// 0 to 1, the same for the same job.
-fn job_share(uid: &str) -> f64 {
-    let sum = uid.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    f64::from(sum % 1000) / 1000.0
-}
+#[cfg(test)]
+mod tests;

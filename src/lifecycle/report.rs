@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::conditions::{self, Effort, Verdict};
 use super::intent::{Intent, intent};
 use super::observed::{Known, Observed, Problem};
+use super::recorder;
+use super::replacement::wanted_difference;
 use super::spec_hash::Difference;
 use super::words;
-use super::{plan, recorder};
 use crate::api::status::{EndReason, Phase, Session, SessionState, StorageSummary};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec};
 
@@ -75,11 +76,12 @@ fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
         );
         return stuck(Phase::Stopping, Reason::OrphanRisk, message);
     }
-    if let (Err(why), false) = (&seen.spec, seen.job.deleting) {
+    if let (Err(why), Intent::Hold) = (&seen.spec, intent) {
         let message = format!(
             "This operator does not understand the spec: {why}. A newer one may; a running session goes on meanwhile."
         );
-        return stuck(Phase::Pending, Reason::SpecNotUnderstood, message);
+        let phase = if seen.running().is_some() { Phase::Running } else { Phase::Pending };
+        return stuck(phase, Reason::SpecNotUnderstood, message);
     }
     if let Some(session) = in_state(seen, SessionState::Uncontrollable) {
         return stuck(Phase::Recovering, Reason::OrphanRisk, words::uncontrollable(session));
@@ -127,11 +129,7 @@ fn capturing(seen: &Observed) -> Option<Verdict> {
             });
         }
         if needs_replacement(seen, session) {
-            return working(
-                Phase::Stopping,
-                Reason::Replacing,
-                "The spec changed: the session is replaced by a new one.",
-            );
+            return Some(replacing(seen, session));
         }
         return if session.confirm_time.is_some() {
             let message = words::capturing(session);
@@ -197,8 +195,26 @@ fn capturing(seen: &Observed) -> Option<Verdict> {
 
 const STARTING: &str = "The session was asked for; the vendor has not yet confirmed that it runs.";
 
+/// What is said while a session does not yet do what the spec says.
+fn replacing(seen: &Observed, session: &Session) -> Verdict {
+    let lists_only = wanted_difference(seen, session) == Difference::Lists && !seen.restart_wanted();
+    let (phase, message) = if lists_only {
+        let refused = seen.known(session).unanswered.as_ref();
+        let refused = refused.map(|(_, answer)| format!(" {}.", words::refusal(answer).words));
+        let message =
+            "The subscription lists changed: they are sent to the running session until it takes them.";
+        (Phase::Running, format!("{message}{}", refused.unwrap_or_default()))
+    } else {
+        (
+            Phase::Stopping,
+            "The session is replaced by a new one: its spec or the restart annotation changed.".into(),
+        )
+    };
+    Verdict { phase, ready: false, effort: Effort::Working, reason: Reason::Replacing, message }
+}
+
 fn needs_replacement(seen: &Observed, session: &Session) -> bool {
-    plan::wanted_difference(seen, session) != Difference::None || seen.restart_wanted()
+    wanted_difference(seen, session) != Difference::None || seen.restart_wanted()
 }
 
 /// A Secret is often applied a moment after the job: only when it stays away is a person needed.
@@ -211,7 +227,7 @@ fn problem_effort(seen: &Observed, problem: &Problem) -> Effort {
         Problem::Secret(_) | Problem::SecretsUnreadable(_) => {
             let stuck_before = conditions::get(&seen.status, ConditionType::Stalled)
                 .is_some_and(|condition| condition.reason == problem.reason().as_str());
-            let since = seen.memory.problem_since.unwrap_or(seen.now.mono);
+            let since = seen.memory.problem_since.map_or(seen.now.mono, |(_, since)| since);
             let long = seen.now.mono.saturating_sub(since) >= seen.timing.secret_patience;
             if long || stuck_before { Effort::Stuck } else { Effort::Working }
         }
@@ -290,3 +306,6 @@ pub fn next_recorder(seen: &Observed) -> Option<i64> {
     let spec = seen.spec.as_ref().ok()?;
     recorder::uids(spec, &seen.job.namespace, &seen.job.name).first().copied()
 }
+
+#[cfg(test)]
+mod tests;

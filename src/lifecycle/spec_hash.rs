@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::api::SnapshotJobSpec;
+use crate::api::spec::defaults;
 
 const VERSION: &str = "v1:";
 
@@ -17,14 +18,17 @@ pub const UNCLEAR: &str = "v1:unclear-unclear";
 const LISTS: [&str; 4] = ["videoUids", "audioUids", "excludedVideoUids", "excludedAudioUids"];
 
 /// Values that mean the same as an absent field.
-const DEFAULTS: [(&str, &str); 6] = [
-    ("intervalSeconds", "10"),
-    ("idleTimeoutSeconds", "300"),
-    ("videoQuality", "\"High\""),
-    ("maxUsers", "17"),
-    ("format", "\"HLS\""),
-    ("streams", "\"AudioAndVideo\""),
-];
+fn is_default(field: &str, value: &Value) -> bool {
+    match field {
+        "intervalSeconds" => *value == defaults::interval_seconds(),
+        "idleTimeoutSeconds" => *value == defaults::idle_timeout_seconds(),
+        "maxUsers" => *value == defaults::max_users(),
+        "videoQuality" => *value == "High",
+        "format" => *value == "HLS",
+        "streams" => *value == "AudioAndVideo",
+        _ => false,
+    }
+}
 
 /// How a session's spec stands to the wanted one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,9 +82,7 @@ pub fn difference(session: &str, wanted: &str) -> Difference {
 fn without_defaults(object: Map<String, Value>) -> Map<String, Value> {
     object
         .into_iter()
-        .filter(|(name, value)| {
-            !DEFAULTS.iter().any(|(field, text)| field == name && value.to_string() == *text)
-        })
+        .filter(|(name, value)| !is_default(name, value))
         .filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()))
         .map(|(name, value)| match value {
             Value::Object(inner) => (name, Value::Object(without_defaults(inner))),

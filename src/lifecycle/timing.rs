@@ -25,6 +25,9 @@ pub struct Timing {
     pub query_every: Duration,
     /// No query more often than this, however short the idle timeout is.
     pub query_at_most_every: Duration,
+    /// When the bucket is first looked into, counted from the confirmation: long enough for the first snapshots at the
+    /// default interval, soon enough for a person who waits for them.
+    pub look_first: Duration,
     /// Share of an interval that jitter may add, never take away.
     pub jitter: f64,
     /// Between two questions of a death run; below `death_gap` with room for a slow answer.
@@ -92,6 +95,7 @@ impl Default for Timing {
             confirm_within: s(90),
             query_every: s(60),
             query_at_most_every: s(10),
+            look_first: s(20),
             jitter: 0.1,
             death_every: s(30),
             death_after: s(120),

@@ -4,26 +4,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tracing::{info, warn};
 
 use super::memories::Remembered;
 use super::{Context, Next, Presence, visit_as};
-use crate::cluster::stored::StoredJob;
 
 /// Says farewell to every object that had this name and is not `uid`, which has it now, if any has.
 pub fn to_former(context: &Arc<Context>, namespace: &str, name: &str, uid: Option<&str>) {
     for former in context.memories.former(namespace, name, uid) {
-        let context = context.clone();
-        tokio::spawn(async move { to(&context, &former).await });
+        to_gone(context, &former);
     }
+}
+
+/// Says farewell to an object that is gone. If nothing of it can be running it is just forgotten.
+pub fn to_gone(context: &Arc<Context>, uid: &str) {
+    let (context, uid) = (context.clone(), uid.to_owned());
+    tokio::spawn(async move { to(&context, &uid).await });
 }
 
 /// Ends what a vanished job has running, within the bounds of a deletion, and forgets it.
 async fn to(context: &Context, uid: &str) {
     let Some(remembered) = context.memories.get(uid) else { return };
-    let Some(job) = claim_farewell(&mut *remembered.lock().await) else { return };
-    let name = format!("{}/{}", job.namespace().unwrap_or_default(), job.name_any());
+    let job = {
+        let mut remembered = remembered.lock().await;
+        if remembered.farewell {
+            return;
+        }
+        remembered.farewell = true;
+        remembered.newest.clone().filter(|_| !remembered.memory.sessions.is_empty())
+    };
+    let Some(job) = job else {
+        context.memories.forget(uid);
+        context.metrics.job_gone(uid);
+        return;
+    };
+    let name = job.full_name();
     warn!(job = name, uid, "the object is gone while a session of it may run; it is stopped from memory");
     loop {
         let next = visit_as(context, job.clone(), Presence::Vanished).await;
@@ -36,16 +51,8 @@ async fn to(context: &Context, uid: &str) {
         }
     }
     context.memories.forget(uid);
+    context.metrics.job_gone(uid);
     info!(job = name, uid, "nothing of the vanished object runs any more, or it was reported");
-}
-
-/// The object to say farewell to; once, and only if something of it may run.
-fn claim_farewell(remembered: &mut Remembered) -> Option<StoredJob> {
-    if remembered.farewell || remembered.memory.sessions.is_empty() {
-        return None;
-    }
-    remembered.farewell = true;
-    remembered.newest.clone()
 }
 
 /// At the end of the process: stops sessions whose sid could not be saved, for nobody will know it afterwards, and

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use tracing::{debug, info};
 
 use super::Visit;
-use super::observe::log_name;
 use super::perform::Happened;
 use crate::api::SnapshotJobSpec;
 use crate::api::status::SnapshotsSummary;
@@ -44,7 +43,7 @@ impl Visit<'_> {
         let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
         let look = bucket.look(tally, &sids, Limits::default()).await;
         debug!(
-            job = log_name(&self.stored),
+            job = self.stored.full_name(),
             arrived = look.arrived,
             requests = look.requests,
             "looked into the bucket"
@@ -92,7 +91,7 @@ impl Visit<'_> {
         if let Some(problem) =
             problem.as_ref().filter(|problem| self.bucket.problem.as_ref() != Some(problem))
         {
-            info!(job = log_name(&self.stored), %problem, "snapshots cannot be counted");
+            info!(job = self.stored.full_name(), %problem, "snapshots cannot be counted");
         }
         self.bucket.problem = problem;
     }

@@ -1,13 +1,12 @@
 //! What the process remembers of each job, keyed by `metadata.uid`: an object deleted and created again under its name
 //! is another job.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::ResourceExt;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::agora::endpoints::Route;
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::observed::Memory;
 
@@ -18,8 +17,6 @@ pub struct Remembered {
     pub memory: Memory,
     /// The object as last seen or written. Newer than the watch cache right after a write of ours.
     pub newest: Option<StoredJob>,
-    /// Which region answered the acquire of a claim, by attempt.
-    pub routes: BTreeMap<i64, Route>,
     /// What was seen in the bucket.
     pub bucket: super::look::Seen,
     /// Calls to the API server in a row that failed.

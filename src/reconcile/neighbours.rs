@@ -29,7 +29,7 @@ impl Neighbours {
             .flat_map(Store::state)
             .filter(|other| other.uid() != job.uid())
             .find(|other| stands_in_the_way(other, job, spec, recorder_uid))
-            .map(|other| format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
+            .map(|other| other.full_name())
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
-
 use super::memories::Remembered;
 use super::{Context, Presence, Visit};
 use crate::agora::bodies::{self, BodyProblem};
@@ -28,20 +26,21 @@ pub(super) async fn observe<'a>(
         job.deleting = true;
         job.has_finalizer = false;
     }
+    let stored_status = stored.status();
     let mut seen = Observed {
         now: context.clock.now(),
         timing: context.timing,
         jitter: rand::random(),
         job,
         spec: stored.spec(),
-        status: stored.status(),
+        status: stored_status.clone(),
         memory: remembered.memory.clone(),
         control_problem: None,
         start_problem: None,
         keys_end: None,
+        token_end: None,
     };
     seen.join();
-    let routes = remembered.routes.clone();
     let mut visit = Visit {
         context,
         stored,
@@ -49,8 +48,8 @@ pub(super) async fn observe<'a>(
         seen,
         account: None,
         material: None,
-        routes,
         bucket: remembered.bucket.clone(),
+        told: stored_status,
         notices: Vec::new(),
     };
     if visit.needs_secrets() {
@@ -93,7 +92,11 @@ impl Visit<'_> {
             // What was found wanting may be mended at any moment: the next visit reads it again.
             names.iter().for_each(|name| self.context.secrets.forget(&self.seen.job.namespace, name));
         }
-        self.seen.start_problem = judged.err();
+        self.seen.start_problem = match &self.seen.spec {
+            Ok(_) => judged.err(),
+            // Without it nobody can say what a repeated start has to send.
+            Err(why) => Some(Problem::NotUnderstood(why.clone())),
+        };
     }
 
     fn judge_account(&mut self, secrets: &Secrets) {
@@ -115,6 +118,7 @@ impl Visit<'_> {
         let material = material.map_err(|problem| secret_problem(&problem))?;
         bodies::start_body(&spec, recorder_uid, &material).map_err(|problem| body_problem(&problem))?;
         self.seen.keys_end = material.sts_end;
+        self.seen.token_end = material.token_end;
         self.material = Some(material);
         Ok(())
     }
@@ -181,9 +185,4 @@ fn body_problem(problem: &BodyProblem) -> Problem {
         }
         BodyProblem::EncryptionChanged => Problem::SecretsUnreadable(problem.to_string()),
     }
-}
-
-/// Name of the object for log lines.
-pub(super) fn log_name(stored: &StoredJob) -> String {
-    format!("{}/{}", stored.namespace().unwrap_or_default(), stored.name_any())
 }

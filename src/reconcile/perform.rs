@@ -9,6 +9,7 @@ use super::{Presence, Visit};
 use crate::agora::bodies;
 use crate::agora::budget::{JobKey, Priority};
 use crate::agora::client::{SessionAddress, StartVia, StopMode};
+use crate::agora::endpoints::Route;
 use crate::api::Reason;
 use crate::api::status::{Session, SessionState, SnapshotsSummary};
 use crate::cluster::jobs::KubeError;
@@ -36,7 +37,7 @@ pub(super) enum Happened {
     /// A start was answered.
     Started {
         /// The claim it was sent for.
-        claim: Session,
+        claim: Box<Session>,
         /// Hash of the spec that was sent.
         hash: String,
         /// The answer.
@@ -135,6 +136,7 @@ impl Visit<'_> {
         let acquire_time = timing::stored(acquired.server_date.map_or(here, |vendor| vendor.max(here)));
         let reserved = Reserved {
             resource_id: acquired.resource_id.clone(),
+            region: region(acquired.via.route),
             nonce: format!("{:016x}", rand::random::<u64>()),
             recorder_uid,
             acquire_time,
@@ -154,11 +156,10 @@ impl Visit<'_> {
             self.notices.push(Notice::warning(Reason::IntervalBelowDocumentedMinimum, words));
         }
         let Some(claim) = self.session(attempt) else { return Ok(Happened::LookAgain) };
-        self.routes.insert(attempt, acquired.via.route);
         let (account, resource_id) = (&material.account, &acquired.resource_id);
         let outcome = agora.start(account, app_id, resource_id, &body, acquired.via, &job).await;
         self.seen.now = self.context.clock.now();
-        Ok(Happened::Started { claim, hash: spec_hash::of(&spec), outcome })
+        Ok(Happened::Started { claim: Box::new(claim), hash: spec_hash::of(&spec), outcome })
     }
 
     /// Writes the claim, with the resourceVersion that the decision was made on. What comes back is where the visit goes
@@ -169,6 +170,7 @@ impl Visit<'_> {
             Ok(stored) => {
                 self.context.metrics.status_report(true);
                 self.stored = stored;
+                self.note_transition();
                 return Ok(None);
             }
             Err(error) => error,
@@ -210,10 +212,10 @@ impl Visit<'_> {
         }
         let agora = &self.context.agora;
         let (app_id, resource_id) = (&claim.app_id, &claim.resource_id);
-        let via = StartVia::from(self.routes.get(&attempt).copied().unwrap_or_default());
+        let via = StartVia::from(route(&claim));
         let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
-        Ok(Happened::Started { hash, claim, outcome })
+        Ok(Happened::Started { hash, claim: Box::new(claim), outcome })
     }
 
     /// Writes what must not be lost before the call that follows. `Some` means that it must not be made.
@@ -226,6 +228,7 @@ impl Visit<'_> {
             Ok(stored) => {
                 self.context.metrics.status_report(true);
                 self.stored = stored;
+                self.note_transition();
                 Ok(None)
             }
             Err(KubeError::Conflict | KubeError::Gone) => Ok(Some(Happened::LookAgain)),
@@ -240,6 +243,8 @@ impl Visit<'_> {
             return Happened::Nothing;
         };
         let Some(address) = address(&session) else { return Happened::Nothing };
+        let late = self.seen.now.mono.saturating_sub(self.seen.known(&session).gate);
+        self.context.metrics.poll_late(self.seen.now.real(late));
         let priority = if session.confirm_time.is_some() { Priority::Query } else { Priority::Recover };
         let outcome = self.context.agora.query(&account, &address, priority, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
@@ -314,7 +319,7 @@ impl Visit<'_> {
     fn orphan(&mut self, attempt: i64, cause: OrphanCause) -> Happened {
         let Some(session) = self.session(attempt) else { return Happened::Nothing };
         if cause != OrphanCause::Policy {
-            error!(job = super::observe::log_name(&self.stored), "{}", words::orphan(&session, cause));
+            error!(job = self.stored.full_name(), "{}", words::orphan(&session, cause));
         }
         Happened::Orphaned(attempt, cause, session.token_end_time.map(|end| end.0))
     }
@@ -328,6 +333,19 @@ impl Visit<'_> {
     fn job_key(&self) -> JobKey {
         JobKey::new(&self.seen.job.uid)
     }
+}
+
+/// The region of a route as a claim keeps it.
+fn region(route: Route) -> Option<String> {
+    match route {
+        Route::Primary => None,
+        Route::Region(_) => Some(route.to_string()),
+    }
+}
+
+/// The way that a repeated start takes. A name that only a newer operator knows leads to the primary.
+fn route(claim: &Session) -> Route {
+    claim.region.as_deref().and_then(|region| region.parse().ok()).unwrap_or_default()
 }
 
 fn address(session: &Session) -> Option<SessionAddress<'_>> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tracing::{error, warn};
 
-use super::observe::log_name;
 use super::perform::{Happened, learn};
 use super::{Presence, Visit};
 use crate::api::status::Session;
@@ -50,10 +49,10 @@ impl Visit<'_> {
                     self.take_newer(&unlearnt, happened).await?;
                 }
                 Err(KubeError::Gone) => return Err(KubeError::Gone),
-                Err(KubeError::Invalid(words)) => return self.save_sessions_alone(happened, words).await,
+                Err(KubeError::Invalid(words)) => return self.save_sessions_alone(words).await,
                 Err(error @ (KubeError::Conflict | KubeError::Other(_))) => {
                     let Some(wait) = waits.next() else { return Err(error) };
-                    warn!(job = log_name(&self.stored), %error, "the status was not saved; it is tried again");
+                    warn!(job = self.stored.full_name(), %error, "the status was not saved; it is tried again");
                     tokio::time::sleep(*wait).await;
                     // The write may have landed although its answer was lost.
                     self.take_newer(&unlearnt, happened).await?;
@@ -99,24 +98,19 @@ impl Visit<'_> {
     }
 
     /// The API server refuses the status as a whole: the sessions matter, the rest is words.
-    async fn save_sessions_alone(&mut self, happened: &Happened, words: String) -> Result<(), KubeError> {
+    async fn save_sessions_alone(&mut self, words: String) -> Result<(), KubeError> {
         error!(
-            job = log_name(&self.stored),
+            job = self.stored.full_name(),
             words, "the API server refused the status; its sessions are saved alone"
         );
-        if let Happened::Started { claim, outcome, .. } = happened
-            && let Some(sid) = sid(outcome)
-        {
-            // The last resort for a person: whatever becomes of the write, the log has it.
-            error!(job = log_name(&self.stored), sid, resource_id = claim.resource_id, "the sid to be saved");
-        }
         let alone = self.stored.with_sessions(&self.seen.status.sessions);
         self.stored = self.context.jobs.replace_status(&alone).await?;
         Err(KubeError::Invalid(words))
     }
 }
 
-fn sid(outcome: &Outcome<Started>) -> Option<&str> {
+/// The sid that a start gave, if it gave one.
+pub(super) fn sid(outcome: &Outcome<Started>) -> Option<&str> {
     match outcome {
         Outcome::Confirmed(Started::New { sid } | Started::Already { sid: Some(sid) }) => Some(sid),
         Outcome::Confirmed(Started::Already { sid: None })

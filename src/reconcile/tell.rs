@@ -2,22 +2,31 @@
 
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
+use tracing::info;
 
 use super::perform::Happened;
+use super::save::sid;
 use super::{Presence, Visit};
+use crate::api::Reason;
 use crate::api::status::SessionState;
-use crate::api::{Reason, SnapshotJobStatus};
 use crate::cluster::events::{Kind, News};
 use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started};
 use crate::metrics::{Fence, JobView, StartResult};
 
 impl Visit<'_> {
-    /// Publishes what changed between two statuses, and what the visit noticed.
-    pub(super) fn tell(&mut self, before: &SnapshotJobStatus) {
+    /// Notes the event that goes with a changed verdict, at each point of the visit where one is written.
+    pub(super) fn note_transition(&mut self) {
         if self.presence == Presence::Present {
-            self.notices.extend(notice::transition(before, &self.seen.status));
+            self.notices.extend(notice::transition(&self.told, &self.seen.status));
         }
+        self.count_billed();
+        self.told = self.seen.status.clone();
+    }
+
+    /// Publishes what changed and what the visit noticed.
+    pub(super) fn tell(&mut self) {
+        self.note_transition();
         for notice in std::mem::take(&mut self.notices) {
             self.publish(notice);
         }
@@ -61,6 +70,15 @@ impl Visit<'_> {
         let metrics = &self.context.metrics;
         match happened {
             Happened::Started { claim, outcome, .. } => {
+                if let Some(sid) = sid(outcome) {
+                    // The log has it before the status does, should the write fail.
+                    info!(
+                        job = self.stored.full_name(),
+                        sid,
+                        resource_id = claim.resource_id,
+                        "session started"
+                    );
+                }
                 let result = match outcome {
                     Outcome::Confirmed(Started::New { .. }) => StartResult::Started,
                     Outcome::Confirmed(Started::Already { .. }) => StartResult::Already,
@@ -89,6 +107,17 @@ impl Visit<'_> {
             | Happened::Updated(_, _, _)
             | Happened::Stopped(_, _, _)
             | Happened::Looked(_, _) => {}
+        }
+    }
+
+    /// What the sessions that ended since the last word were billed for, as far as their begin is known.
+    fn count_billed(&self) {
+        for past in &self.seen.status.history {
+            let told = self.told.history.iter().any(|known| known.resource_id == past.resource_id);
+            if let (Some(start), false) = (&past.start_time, told) {
+                let billed = past.end_time.0.duration_since(start.0);
+                self.context.metrics.billed(billed.try_into().unwrap_or_default());
+            }
         }
     }
 

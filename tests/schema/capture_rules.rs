@@ -44,6 +44,11 @@ async fn subscription_lists() {
             format!("{other} must not be given together with {list}").leak(),
         ));
     }
+    rows.push(bad(
+        subscription(json!({ "audioUids": [1], "excludedVideoUids": [2] })),
+        "spec.subscription.audioUids",
+        "audioUids must not be given together with excludedVideoUids",
+    ));
     for recording in [Value::Null, json!({ "streams": "Video" })] {
         for list in ["audioUids", "excludedAudioUids"] {
             rows.push(bad(
@@ -65,7 +70,6 @@ async fn subscription_lists() {
     must_refuse(rows).await;
     must_accept(vec![
         subscription(json!({ "videoUids": [1, 4_294_967_295_u32], "excludedAudioUids": [1] })),
-        subscription(json!({ "audioUids": [1], "excludedVideoUids": uids(1..=32) })),
         subscription(json!({ "videoUids": uids(1..=32), "audioUids": uids(18..=49), "maxUsers": 49 })),
         subscription(json!({ "videoUids": uids(1..=32), "audioUids": uids(1..=32), "maxUsers": 32 })),
         subscription(json!({ "excludedVideoUids": uids(1..=32), "maxUsers": 1 })),

@@ -95,6 +95,9 @@ fn capture() -> impl Strategy<Value = (Option<Recording>, Option<Subscription>)>
             let records_audio = streams == Some(RecordingStreams::AudioAndVideo);
             let (video_uids, excluded_video_uids) = video;
             let (mut audio_uids, excluded_audio_uids) = if records_audio { audio } else { (vec![], vec![]) };
+            if !excluded_video_uids.is_empty() {
+                audio_uids.clear();
+            }
             // Two full lists can be 64 users, for which there is no room.
             audio_uids.truncate(49 - video_uids.len());
             let users = i32::try_from(video_uids.len() + audio_uids.len()).expect("at most 49");

@@ -293,6 +293,9 @@ async fn a_wiped_status_comes_back_from_memory() {
         let after = world.until("lobby", "the status to come back", SOON, is_back).await;
         assert_eq!(after["status"]["sessions"], before["status"]["sessions"]);
         assert_eq!(after["status"]["phase"], "Running");
+        // By these the job's own limits of time are counted.
+        assert!(after["status"]["startTime"].is_string());
+        assert_eq!(after["status"]["captureStartTime"], before["status"]["captureStartTime"]);
     }
     let job = world.until_capturing("lobby").await;
     assert_one_session(&world, &job).await;

@@ -3,7 +3,10 @@
 //! Every test lives in a `World` of its own: a namespace, a bucket, a simulator, an operator. What must hold always is
 //! checked by the world itself, whatever the test is about.
 
-#![allow(unreachable_pub, reason = "nothing is outside of a test program")]
+#![allow(
+    unreachable_pub,
+    reason = "a test binary has no outside; `pub` says what a module offers to the others"
+)]
 
 mod crash;
 mod kstatus;

@@ -60,6 +60,9 @@ pub enum Error {
         /// The last lines it wrote.
         log: String,
     },
+    /// A step of the demo did not happen.
+    #[error("the demo stopped: {0}")]
+    Demo(String),
     /// The servers could not be found or built.
     #[error("{script} failed with {status}; what it wrote above says why")]
     Build {

@@ -6,6 +6,7 @@
 
 mod audit;
 mod control_plane;
+pub mod demo;
 mod error;
 mod folder;
 mod operator;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use agora_snapshot_testbed::demo;
 use clap::{Parser, Subcommand};
 
 /// Real servers for tests and demos of agora-snapshot-operator.
@@ -21,12 +22,27 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Shows the operator's main job on real parts, and ends them.
+    Demo,
+    /// The same, and leaves everything running in the background.
+    DemoUp,
+    /// Ends what demo-up left running.
+    DemoDown,
+    /// The process in the background.
+    #[command(hide = true)]
+    DemoServe,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Command::Exec { command } = Arguments::parse().command;
-    match agora_snapshot_testbed::exec(&command).await {
+    let result = match Arguments::parse().command {
+        Command::Exec { command } => agora_snapshot_testbed::exec(&command).await,
+        Command::Demo => demo::interruptible(demo::run()).await,
+        Command::DemoUp => demo::up().await.map(|()| 0),
+        Command::DemoDown => demo::down().await.map(|()| 0),
+        Command::DemoServe => demo::serve().await.map(|()| 0),
+    };
+    match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("testbed: {error}");

@@ -1,0 +1,57 @@
+# The commands of the project. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+CARGO ?= cargo
+TESTBED := target/debug/testbed
+CACHE := $(or $(AGORA_SNAPSHOT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/agora-snapshot-operator)
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: programs ## The main job on real parts: API server, S3 server, simulator, operator; ends by itself
+	@$(TESTBED) demo
+
+.PHONY: demo-up
+demo-up: programs ## The same, left running; its addresses are printed and written to target/demo/env
+	@$(TESTBED) demo-up
+
+.PHONY: demo-down
+demo-down: ## Ends what demo-up left running
+	@if [ -x $(TESTBED) ]; then $(TESTBED) demo-down; else echo "No demo runs."; fi
+
+.PHONY: test
+test: servers ## All tests, on one real control plane and S3 server
+	@echo "test: building programs and tests (the first time a few minutes)"
+	@$(CARGO) test --workspace --locked --no-run
+	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
+
+.PHONY: lint
+lint: ## Formatting, clippy and documentation, with warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+.PHONY: deny
+deny: ## Licences, sources and bans of the dependencies (cargo-deny; installed on first use)
+	@[ -x $(DENY)/bin/cargo-deny ] || { echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"; \
+	  $(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY); }
+	@$(DENY)/bin/cargo-deny --workspace --log-level warn check bans licenses sources
+
+.PHONY: generate
+generate: ## Writes crds/ anew from the types in src/api
+	UPDATE_CRD=1 $(CARGO) test --locked --test schema generated
+
+# The programs that the demo runs, and the servers under them.
+.PHONY: programs
+programs: servers
+	@echo "demo: building the operator, the simulator and the testbed (the first time a few minutes)"
+	@$(CARGO) build --workspace --bins --locked
+
+.PHONY: servers
+servers:
+	@tests/control-plane/build > /dev/null

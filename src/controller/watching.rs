@@ -1,0 +1,146 @@
+//! Watching SnapshotJobs in one scope, a namespace or all of them, and visiting each when it changes or is due.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::stream::{BoxStream, StreamExt};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::controller::{Action, Config, Controller, Error};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt};
+use tokio::sync::{Semaphore, watch};
+
+use crate::cluster::stored::StoredJob;
+use crate::metrics::ReconcileResult;
+use crate::probes::Health;
+use crate::reconcile::{Context, Next, farewell, visit};
+use crate::settings::Settings;
+
+/// What the controller of one scope has done or met.
+pub(super) type Turn = Result<(ObjectRef<StoredJob>, Action), Error<Infallible, watcher::Error>>;
+
+/// What all scopes share.
+pub(super) struct Watching {
+    context: Arc<Context>,
+    health: Health,
+    ended: watch::Receiver<bool>,
+    streaming_lists: bool,
+    concurrency: u16,
+    /// kube's own limit is per scope; this one is for all.
+    places: Arc<Semaphore>,
+    /// Scopes whose first list is not complete.
+    unlisted: Arc<AtomicUsize>,
+}
+
+impl Watching {
+    /// For so many scopes.
+    pub(super) fn new(
+        settings: &Settings,
+        context: Arc<Context>,
+        health: Health,
+        ended: watch::Receiver<bool>,
+        scopes: usize,
+    ) -> Self {
+        Self {
+            context,
+            health,
+            ended,
+            streaming_lists: settings.streaming_lists,
+            concurrency: settings.max_concurrent_reconciles,
+            places: Arc::new(Semaphore::new(usize::from(settings.max_concurrent_reconciles))),
+            unlisted: Arc::new(AtomicUsize::new(scopes)),
+        }
+    }
+
+    /// Visits the jobs of a scope until told to end, then finishes the visits under way.
+    pub(super) fn turns(&self, scope: Api<StoredJob>) -> BoxStream<'static, Turn> {
+        let (store, writer) = reflector::store();
+        self.context.neighbours.add(store.clone());
+        let listed = Arc::new(AtomicBool::new(false));
+        let config = watcher::Config::default();
+        let config = if self.streaming_lists { config.streaming_lists() } else { config };
+        let jobs = watcher(scope, config)
+            .default_backoff()
+            // Nobody here reads them, and they are the larger part of many objects.
+            .modify(|job| job.metadata.managed_fields = None)
+            .inspect(self.notice(listed.clone()))
+            .reflect(writer)
+            .applied_objects();
+        let ended = self.ended();
+        Controller::for_stream(jobs, store)
+            .with_config(Config::default().concurrency(self.concurrency))
+            .graceful_shutdown_on(ended)
+            .run(self.visits(), |_, error, _| match *error {}, self.context.clone())
+            .take_until(self.ended_unlisted(listed))
+            .boxed()
+    }
+
+    /// What the watch itself tells: when the first list is complete, which objects are gone, what went wrong.
+    fn notice(&self, listed: Arc<AtomicBool>) -> impl FnMut(&watcher::Result<Event<StoredJob>>) + use<> {
+        let (context, health, unlisted) = (self.context.clone(), self.health.clone(), self.unlisted.clone());
+        move |event| match event {
+            Ok(Event::InitDone) => {
+                let first = !listed.swap(true, Ordering::AcqRel);
+                if first && unlisted.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    health.first_list_done();
+                    tracing::info!("the first list of SnapshotJobs is complete");
+                }
+            }
+            Ok(Event::Delete(job)) => farewell::to_gone(&context, &job.uid().unwrap_or_default()),
+            Ok(Event::Init | Event::InitApply(_) | Event::Apply(_)) => {}
+            Err(error) => tracing::warn!(%error, "watching SnapshotJobs"),
+        }
+    }
+
+    fn visits(&self) -> impl FnMut(Arc<StoredJob>, Arc<Context>) -> Visiting + use<> {
+        let (health, places) = (self.health.clone(), self.places.clone());
+        move |job, context| {
+            let (health, places) = (health.clone(), places.clone());
+            Box::pin(async move {
+                let _place = places.acquire().await;
+                let _visit = health.visit();
+                Ok(turn(&job, &context).await)
+            })
+        }
+    }
+
+    fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut ended = self.ended.clone();
+        // An error says that whoever could end it is gone, which is an end too.
+        async move { drop(ended.wait_for(|ended| *ended).await) }
+    }
+
+    /// kube ends a controller only after its first list, which may never come; nothing is visited before it.
+    fn ended_unlisted(&self, listed: Arc<AtomicBool>) -> impl Future<Output = ()> + use<> {
+        let ended = self.ended();
+        async move {
+            ended.await;
+            if listed.load(Ordering::Acquire) {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+type Visiting = std::pin::Pin<Box<dyn Future<Output = Result<Action, Infallible>> + Send>>;
+
+/// One visit, measured.
+async fn turn(job: &StoredJob, context: &Arc<Context>) -> Action {
+    let uid = job.uid();
+    farewell::to_former(context, &job.namespace().unwrap_or_default(), &job.name_any(), uid.as_deref());
+    let measured = context.metrics.reconcile_started();
+    let next = visit(context, job.clone()).await;
+    measured.finish(match next {
+        Next::Never => ReconcileResult::Success,
+        Next::Visit(Duration::ZERO) => ReconcileResult::Requeue,
+        Next::Visit(_) => ReconcileResult::RequeueAfter,
+        Next::AfterFailure(_) => ReconcileResult::Error,
+    });
+    match next {
+        Next::Never => Action::await_change(),
+        Next::Visit(wait) | Next::AfterFailure(wait) => Action::requeue(wait),
+    }
+}

@@ -1,0 +1,215 @@
+//! What time and edits alone change, as tables.
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::api::status::Session;
+use crate::lifecycle::conditions::Effort;
+use crate::lifecycle::fixtures::{
+    answer, assert_verdict, finished, later, pass, seen, seen_in, seen_with, session,
+};
+use crate::lifecycle::plan::{Step, plan};
+use crate::lifecycle::report::report;
+use crate::lifecycle::timing::stored;
+
+fn aged(mut seen: Observed) -> (Observed, Vec<Notice>) {
+    let notices = time_passed(&mut seen);
+    (seen, notices)
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A claim acquired a minute ago, then aged by each clock apart.
+fn claim(starts: Starts, wall: i64, mono: u64) -> Observed {
+    let mut seen = seen_in(SessionState::Claimed);
+    seen.session_mut(1).expect("a session").1.starts = starts;
+    seen.now.wall += SignedDuration::from_secs(wall);
+    seen.now.mono += secs(mono);
+    seen
+}
+
+#[test]
+fn a_claim_is_given_up_only_when_both_clocks_say_that_its_resource_is_too_old() {
+    for (wall, mono, over, reason) in [
+        (269, 269, false, "5:29 after the acquire"),
+        (270, 270, true, "5:30 by both clocks"),
+        (3600, 10, false, "the wall clock was set forward"),
+        (10, 3600, false, "the wall clock was set back"),
+        (-3600, 3600, false, "by an hour"),
+    ] {
+        let (seen, notices) = aged(claim(Starts::WithoutEffect, wall, mono));
+        assert_eq!(seen.status.sessions.is_empty(), over, "{reason}: a claim that nothing came of");
+        assert!(notices.is_empty(), "{reason}");
+        let (seen, notices) = aged(claim(Starts::Doubtful, wall, mono));
+        let state = seen.status.sessions[0].state;
+        let expected = if over { SessionState::Recovering } else { SessionState::Claimed };
+        assert_eq!(state, expected, "{reason}: a claim that something may have come of is never given up");
+        assert_eq!(notices.len(), usize::from(over), "{reason}");
+    }
+}
+
+#[test]
+fn a_claim_that_nothing_came_of_goes_with_the_wish() {
+    for (reason, change) in [
+        ("suspended", (|seen| seen.spec.as_mut().expect("understood").suspend = true) as fn(&mut Observed)),
+        ("deleted", |seen| seen.job.deleting = true),
+    ] {
+        let mut seen = claim(Starts::WithoutEffect, 0, 0);
+        change(&mut seen);
+        assert!(aged(seen).0.status.sessions.is_empty(), "{reason}");
+        let mut seen = claim(Starts::Doubtful, 0, 0);
+        change(&mut seen);
+        assert_eq!(aged(seen).0.status.sessions.len(), 1, "{reason}, and something may run");
+    }
+    let mut seen = claim(Starts::WithoutEffect, 0, 0);
+    seen.spec = Err("profile Hologram".into());
+    assert_eq!(aged(seen).0.status.sessions.len(), 1, "an older operator does not know the wish");
+}
+
+#[test]
+fn control_ends_and_the_session_may_go_on() {
+    for state in [SessionState::Running, SessionState::Stopping] {
+        let with_end = |seconds: i64, token: Option<i64>| {
+            let at = |seconds| stored(seen().now.wall + SignedDuration::from_secs(seconds));
+            seen_with(Session {
+                control_end_time: Some(at(seconds)),
+                token_end_time: token.map(at),
+                ..session(state)
+            })
+        };
+        assert_eq!(aged(with_end(1, None)).0.status.sessions[0].state, state);
+        let (mut seen, notices) = aged(with_end(0, None));
+        assert_eq!(seen.status.sessions[0].state, SessionState::Uncontrollable);
+        assert_eq!((notices[0].reason, notices[0].warning), (Reason::OrphanRisk, true));
+        report(&mut seen);
+        assert_verdict(&seen, "False", Effort::Stuck, Reason::OrphanRisk, "a person is needed");
+        let (seen, _) = aged(later(seen, 1_000_000));
+        assert_eq!(seen.status.sessions.len(), 1, "without a token it has no hard end");
+
+        let (seen, _) = aged(with_end(0, Some(0)));
+        let (seen, _) = aged(later(seen, 119));
+        assert_eq!(seen.status.sessions.len(), 1, "the vendor's server needs a moment to leave");
+        let (seen, _) = aged(later(seen, 1));
+        assert_eq!(seen.status.history[0].end_reason, EndReason::Lost, "two minutes after its token");
+    }
+}
+
+#[test]
+fn a_finished_job_begins_anew_and_keeps_its_past() {
+    let mut failed = finished(Reason::InvalidParameter);
+    failed.status.failures = Some(7);
+    failed.status.start_time = Some(failed.now.stored());
+    failed.status.capture_start_time = Some(failed.now.stored());
+    failed.memory.attempt_gate = failed.now.mono + secs(300);
+    failed.memory.acquire_failures = 4;
+    failed.status.last_handled_restart = Some("0".into());
+    failed.job.restart = Some("1".into());
+    failed.job.generation += 1;
+    let (mut seen, notices) = aged(failed);
+    assert_eq!(notices[0].reason, Reason::Revived);
+    let status = &seen.status;
+    assert_eq!((status.failures, &status.start_time, &status.capture_start_time), (None, &None, &None));
+    assert_eq!((&status.completion_time, &status.next_attempt_time), (&None, &None));
+    assert_eq!(status.last_handled_restart.as_deref(), Some("1"), "the restart is answered");
+    assert!(matches!(plan(&seen), Step::Start { .. }), "no gate of its past holds");
+    report(&mut seen);
+    assert_verdict(&seen, "False", Effort::Working, Reason::Acquiring, "it is under way");
+}
+
+#[test]
+fn a_deletion_revives_nothing() {
+    let mut failed = finished(Reason::InvalidParameter);
+    failed.job.deleting = true;
+    failed.job.generation += 1;
+    let (seen, notices) = aged(failed.clone());
+    assert!(notices.is_empty(), "{notices:?}");
+    assert_eq!(seen.status, failed.status);
+    assert_eq!(plan(&seen), Step::RemoveFinalizer);
+}
+
+#[test]
+fn a_suspension_ends_the_run_that_durations_count() {
+    let mut job = seen_in(SessionState::Stopping);
+    job.spec.as_mut().expect("understood").suspend = true;
+    job.status.capture_start_time = Some(job.now.stored());
+    job.status.next_attempt_time = Some(job.now.after(secs(99)));
+    job.memory.attempt_gate = job.now.mono + secs(99);
+    let (mut seen, _) = aged(job);
+    assert!(seen.status.start_time.is_some(), "not while something runs");
+    seen.status.sessions.clear();
+    let (mut seen, _) = aged(seen);
+    assert_eq!((&seen.status.start_time, &seen.status.capture_start_time), (&None, &None));
+    seen.spec.as_mut().expect("understood").suspend = false;
+    assert!(matches!(plan(&seen), Step::Start { .. }), "a resume waits for no gate of the past");
+}
+
+#[test]
+fn since_when_a_problem_stands_in_the_way() {
+    let secret = || Some(Problem::Secret("Secret `agora` does not exist".into()));
+    let since = |seen: &Observed| seen.memory.problem_since.map(|(_, since)| since);
+    let mut job = seen();
+    job.start_problem = Some(Problem::UidTaken("live/other".into()));
+    let (mut job, _) = aged(job);
+    pass(&mut job, 3600);
+    job.start_problem = secret();
+    let (mut job, _) = aged(job);
+    assert_eq!(since(&job), Some(job.now.mono), "another problem has another beginning");
+    let began = job.now.mono;
+    pass(&mut job, 60);
+    job.start_problem = Some(Problem::SecretsUnreadable("403".into()));
+    let (mut job, _) = aged(job);
+    assert_eq!(since(&job), Some(began), "the same in the user's eyes");
+    job.start_problem = None;
+    assert_eq!(since(&aged(job).0), None);
+}
+
+#[test]
+fn who_is_locked_out_of_which_session() {
+    let secret = || Some(Problem::Secret("Secret `agora` does not exist".into()));
+    let unread = || Some(Problem::SecretsUnreadable("403".into()));
+    for (state, control, start, locked, unreadable, reason) in [
+        (SessionState::Running, secret(), secret(), true, false, "its account is gone"),
+        (SessionState::Running, None, secret(), false, false, "a stop needs the account alone"),
+        (SessionState::Claimed, None, secret(), true, false, "a repeated start needs all Secrets"),
+        (SessionState::Claimed, None, Some(Problem::Region("mars".into())), false, false, "an edit may help"),
+        (SessionState::Running, unread(), unread(), false, true, "gone is not unreadable"),
+        (SessionState::Running, None, None, false, false, "all is there"),
+    ] {
+        let mut job = seen_in(state);
+        (job.control_problem, job.start_problem) = (control, start);
+        let began = job.now.mono;
+        let (mut job, _) = aged(job);
+        pass(&mut job, 60);
+        let (mut job, _) = aged(job);
+        let known = &job.memory.sessions[&1];
+        assert_eq!(known.locked_out, locked.then_some(began), "{reason}");
+        assert_eq!(known.unread, unreadable.then_some(began), "{reason}");
+        (job.control_problem, job.start_problem) = (None, None);
+        let (job, _) = aged(job);
+        let known = &job.memory.sessions[&1];
+        assert_eq!((known.locked_out, known.unread), (None, None), "{reason}, and it was mended");
+    }
+    let mut refused = seen_in(SessionState::Stopping);
+    let now = refused.now.mono;
+    let known = refused.session_mut(1).expect("a session").1;
+    known.locked_out = Some(now);
+    known.unanswered = Some((now, answer(Kind::Unauthorized)));
+    let (refused, _) = aged(refused);
+    assert_eq!(
+        refused.memory.sessions[&1].locked_out,
+        Some(now),
+        "a 401 locks out although the Secret is there"
+    );
+}
+
+#[test]
+fn a_deletion_is_known_since_its_first_visit() {
+    let mut job = seen();
+    job.job.deleting = true;
+    let began = job.now.mono;
+    let (mut job, _) = aged(job);
+    pass(&mut job, 60);
+    assert_eq!(aged(job).0.memory.deleting_since, Some(began));
+}

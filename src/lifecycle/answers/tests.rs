@@ -1,0 +1,420 @@
+//! What each answer to each call does to a job, as tables: one row for every meaning of an answer.
+
+use super::*;
+use crate::api::SnapshotJobSpec;
+use crate::api::spec::Subscription;
+use crate::api::status::Session;
+use crate::lifecycle::claims::{self, Reserved};
+use crate::lifecycle::fixtures::{KINDS, answer, later, pass, seen, seen_in, seen_with, session};
+use crate::lifecycle::plan::{Step, plan};
+use crate::lifecycle::spec_hash::{self, Difference};
+use crate::lifecycle::{fixtures, replacement};
+
+const HASH: &str = "v1:sent";
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The three ways in which a call is not confirmed.
+fn unconfirmed<T>(kind: Kind) -> [Outcome<T>; 3] {
+    [Outcome::Rejected(answer(kind)), Outcome::Unknown(answer(kind)), Outcome::NotSent(answer(kind))]
+}
+
+fn known(seen: &Observed) -> &Known {
+    &seen.memory.sessions[&1]
+}
+
+fn gate(seen: &Observed) -> Duration {
+    known(seen).gate.saturating_sub(seen.now.mono)
+}
+
+fn doubtful(mut seen: Observed) -> Observed {
+    seen.session_mut(1).expect("a session").1.starts = Starts::Doubtful;
+    seen
+}
+
+/// First waits after an answer, as the vendor documents them, else the first of our own backoff.
+fn first_wait(kind: Kind) -> u64 {
+    match kind {
+        Kind::Late | Kind::BackendTimeout | Kind::ServerFault | Kind::NoWorker => 3,
+        Kind::TimedOut | Kind::ConnectionLost | Kind::Unreachable | Kind::Unreadable => 1,
+        Kind::Unauthorized
+        | Kind::AppIdInvalid
+        | Kind::NoRoute
+        | Kind::RateLimited
+        | Kind::InvalidParameter
+        | Kind::AccountSuspended
+        | Kind::QuotaExceeded
+        | Kind::Conflict
+        | Kind::ResourceInvalid
+        | Kind::NotFound => 10,
+    }
+}
+
+#[test]
+fn an_acquire_that_gave_nothing_leaves_nothing_but_a_wait() {
+    for kind in KINDS {
+        for outcome in unconfirmed(kind) {
+            let mut seen = seen();
+            assert!(not_acquired(&mut seen, &outcome).is_empty());
+            let wait = if kind == Kind::AccountSuspended { 360 } else { first_wait(kind) };
+            assert_eq!(seen.memory.attempt_gate - seen.now.mono, secs(wait), "{kind:?}");
+            assert_eq!(plan(&seen), Step::Wait(secs(wait)), "{kind:?}");
+            assert!(seen.status.sessions.is_empty() && seen.status.history.is_empty());
+            let stored = seen.status.next_attempt_time.is_some();
+            assert_eq!(stored, wait >= 10, "{kind:?}: a wait shorter than a write is worth is not stored");
+        }
+    }
+}
+
+#[test]
+fn a_start_that_was_refused_frees_its_claim() {
+    for kind in KINDS {
+        let mut seen = seen_in(SessionState::Claimed);
+        started(&mut seen, 1, HASH, Outcome::Rejected(answer(kind)));
+        if kind == Kind::RateLimited {
+            assert_eq!(gate(&seen), secs(10), "the resourceId is still good");
+            assert_eq!((known(&seen).starts, plan(&seen)), (Starts::WithoutEffect, Step::Wait(secs(10))));
+            continue;
+        }
+        assert!(seen.status.sessions.is_empty() && seen.memory.sessions.is_empty(), "{kind:?}");
+        assert!(seen.status.history.is_empty(), "{kind:?}: nothing ran");
+        assert!(seen.memory.refusal.is_some() && matches!(plan(&seen), Step::Wait(_)), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_start_that_may_have_had_an_effect_is_kept_for_ever_in_doubt() {
+    for kind in KINDS {
+        let mut seen = seen_in(SessionState::Claimed);
+        started(&mut seen, 1, HASH, Outcome::Unknown(answer(kind)));
+        assert_eq!(known(&seen).starts, Starts::Doubtful, "{kind:?}");
+        assert_eq!(plan(&seen), Step::Wait(secs(first_wait(kind))), "{kind:?}");
+
+        // What is said of a later try proves nothing of the first.
+        pass(&mut seen, 20);
+        assert_eq!(plan(&seen), Step::StartAgain { attempt: 1 }, "{kind:?}");
+        started(&mut seen, 1, HASH, Outcome::Rejected(answer(kind)));
+        assert_eq!(seen.status.sessions.len(), 1, "{kind:?}");
+        let state = seen.status.sessions[0].state;
+        let expected = if kind == Kind::Conflict { SessionState::Recovering } else { SessionState::Claimed };
+        assert_eq!(state, expected, "{kind:?}: 53 says that it runs");
+        assert!(matches!(plan(&seen), Step::Wait(_)), "{kind:?}");
+        assert_eq!((seen.status.failures, &seen.memory.refusal), (None, &None), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_start_that_never_left_is_free_to_be_repeated() {
+    let mut seen = seen_in(SessionState::Claimed);
+    for wait in [1, 3, 6, 10, 20, 30, 30] {
+        started(&mut seen, 1, HASH, Outcome::NotSent(answer(Kind::Unreachable)));
+        assert_eq!((known(&seen).starts, gate(&seen)), (Starts::WithoutEffect, secs(wait)));
+        pass(&mut seen, wait);
+        assert_eq!(plan(&seen), Step::StartAgain { attempt: 1 });
+    }
+    assert_eq!(seen.status.failures, None, "an unreachable vendor is no failure of the spec");
+}
+
+#[test]
+fn a_sid_makes_a_session() {
+    let new = || Outcome::Confirmed(Started::New { sid: "abc".into() });
+    let found = || Outcome::Confirmed(Started::Already { sid: Some("abc".into()) });
+    for (outcome, control_end, reason) in [
+        (new(), 72 * 3600, "the vendor counts from the sid"),
+        (found(), 72 * 3600 - 60, "nobody knows since when it runs: counted from the acquire"),
+    ] {
+        let mut seen = doubtful(seen_in(SessionState::Claimed));
+        let notices = started(&mut seen, 1, HASH, outcome);
+        assert_eq!(notices[0].reason, Reason::SessionStarted);
+        assert!(notices[0].words.contains("abc") && !notices[0].warning);
+        let session = &seen.status.sessions[0];
+        assert_eq!((session.state, session.sid.as_deref()), (SessionState::Running, Some("abc")));
+        assert_eq!((session.spec_hash.as_str(), &session.confirm_time), (HASH, &None));
+        let left = session.control_end_time.as_ref().map(|end| seen.now.until(end));
+        assert_eq!(left, Some(secs(control_end)), "{reason}");
+        assert_eq!((gate(&seen), &known(&seen).unanswered), (secs(5), &None), "asked for after 5 s");
+    }
+}
+
+#[test]
+fn a_session_whose_sid_was_lost_is_recovered_and_no_second_one_started() {
+    let mut seen = seen_in(SessionState::Claimed);
+    let notices = started(&mut seen, 1, HASH, Outcome::Confirmed(Started::Already { sid: None }));
+    assert_eq!((notices[0].reason, notices[0].warning), (Reason::RecoveringSid, true));
+    assert_eq!(seen.status.sessions[0].state, SessionState::Recovering);
+    assert!(matches!(plan(&later(seen, 100_000)), Step::Wait(_)));
+}
+
+fn says(status: i64) -> Outcome<Queried> {
+    Outcome::Confirmed(Queried { status, same_session: true })
+}
+
+#[test]
+fn a_session_is_confirmed_by_status_4_or_5_and_asked_on_the_vendors_schedule() {
+    let fresh = || {
+        let mut seen = seen_with(Session { confirm_time: None, ..session(SessionState::Running) });
+        seen.session_mut(1).expect("a session").1.highest_status = None;
+        seen
+    };
+    let mut seen = fresh();
+    let mut asked_after = vec![];
+    for status in [1, 2, 3, 3, 3, 3] {
+        let before = seen.now.mono;
+        queried(&mut seen, 1, says(status));
+        asked_after.push(gate(&seen).as_secs());
+        assert_eq!(seen.status.sessions[0].confirm_time, None, "status {status}");
+        let wait = gate(&seen).as_secs();
+        pass(&mut seen, wait);
+        assert!(seen.now.mono > before);
+    }
+    assert_eq!(asked_after, [5, 5, 5, 10, 10, 10], "at 10, 15 and 20 s after the start, then every 10 s");
+    assert_eq!(known(&seen).unconfirmed_for, secs(35), "the time in which the vendor answered");
+    for status in [4, 5] {
+        let mut seen = fresh();
+        queried(&mut seen, 1, says(status));
+        assert_eq!(seen.status.sessions[0].confirm_time, Some(seen.now.stored()), "status {status}");
+        assert_eq!(seen.status.capture_start_time, Some(seen.now.stored()));
+        assert_eq!(gate(&seen), secs(60));
+    }
+}
+
+#[test]
+fn silence_does_not_count_against_a_session_that_comes_up() {
+    let mut seen = seen_with(Session { confirm_time: None, ..session(SessionState::Running) });
+    pass(&mut seen, 3600);
+    queried(&mut seen, 1, says(3));
+    assert_eq!(known(&seen).unconfirmed_for, secs(30), "of an hour without an answer a half minute counts");
+    let mut seen = seen_with(Session { confirm_time: None, ..session(SessionState::Running) });
+    for kind in KINDS.into_iter().filter(|kind| *kind != Kind::NotFound) {
+        pass(&mut seen, 60);
+        queried(&mut seen, 1, Outcome::Unknown(answer(kind)));
+    }
+    assert_eq!(known(&seen).unconfirmed_for, secs(0));
+}
+
+#[test]
+fn an_ending_session_is_watched_and_one_that_comes_back_is_forgiven() {
+    for status in [6, 7, 8, 20] {
+        let mut seen = seen_in(SessionState::Running);
+        queried(&mut seen, 1, says(status));
+        assert_eq!((known(&seen).ending_since, gate(&seen)), (Some(seen.now.mono), secs(30)), "{status}");
+        assert_eq!(known(&seen).highest_status, Some(5), "an end is no sign of files");
+        queried(&mut seen, 1, says(5));
+        assert_eq!(known(&seen).ending_since, None);
+    }
+}
+
+#[test]
+fn a_query_that_was_not_answered_changes_nothing_but_the_time_of_the_next() {
+    for kind in KINDS {
+        for outcome in unconfirmed::<Queried>(kind) {
+            let mut seen = seen_in(SessionState::Running);
+            let before = seen.status.clone();
+            let rejected = matches!(outcome, Outcome::Rejected(_));
+            assert!(queried(&mut seen, 1, outcome).is_empty());
+            assert_eq!(seen.status, before, "{kind:?}");
+            assert_eq!(seen.status.failures, None);
+            let runs = kind == Kind::NotFound && rejected;
+            assert_eq!(known(&seen).death.is_some(), runs, "{kind:?}: only the service's own 404 counts");
+            assert_eq!(known(&seen).locked_out.is_some(), kind == Kind::Unauthorized, "{kind:?}");
+            assert_eq!(gate(&seen), secs(if runs { 30 } else { first_wait(kind) }), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_about_another_session_is_none() {
+    let mut seen = seen_in(SessionState::Running);
+    queried(&mut seen, 1, Outcome::Confirmed(Queried { status: 5, same_session: false }));
+    assert_eq!(gate(&seen), secs(1));
+    let unanswered = known(&seen).unanswered.as_ref().expect("it is not believed");
+    assert_eq!(unanswered.1.words, "the vendor's answer names another session");
+}
+
+#[test]
+fn failures_are_forgotten_after_ten_minutes_confirmed() {
+    for (confirmed_for, failures) in [(599, Some(3)), (600, None)] {
+        let mut seen = seen_in(SessionState::Running);
+        seen.status.failures = Some(3);
+        pass(&mut seen, confirmed_for - 50);
+        queried(&mut seen, 1, says(5));
+        assert_eq!(seen.status.failures, failures, "{confirmed_for} s");
+    }
+}
+
+#[test]
+fn the_interval_of_queries_stays_below_half_of_the_idle_timeout() {
+    for (idle, every) in [(5, 10), (30, 13), (60, 27), (300, 60), (2_592_000, 60)] {
+        let mut seen = seen();
+        seen.spec.as_mut().expect("understood").idle_timeout_seconds = idle;
+        assert_eq!(query_interval(&seen).as_secs(), every, "idleTimeoutSeconds {idle}");
+        let with_jitter = backoff::with_jitter(query_interval(&seen), 1.0, &seen.timing);
+        let half = Duration::from_secs_f64(f64::from(idle) / 2.0);
+        assert!(with_jitter <= half || every == 10, "idleTimeoutSeconds {idle}");
+    }
+}
+
+#[test]
+fn an_update_is_repeated_until_it_is_taken() {
+    for kind in KINDS {
+        for outcome in unconfirmed(kind) {
+            let mut seen = seen_in(SessionState::Running);
+            let subscription =
+                Subscription { video_uids: vec![7], ..crate::lifecycle::fixtures::everybody() };
+            seen.spec.as_mut().expect("understood").subscription = Some(subscription);
+            assert_eq!(plan(&seen), Step::Update { attempt: 1 });
+            let rejected = matches!(outcome, Outcome::Rejected(_));
+            updated(&mut seen, 1, HASH, outcome);
+            assert_ne!(plan(&seen), Step::Update { attempt: 1 }, "{kind:?}: not at once again");
+            assert_eq!(seen.status.sessions[0].spec_hash, spec_hash::of(&crate::lifecycle::fixtures::spec()));
+            assert_eq!(known(&seen).death.is_some(), kind == Kind::NotFound && rejected, "{kind:?}");
+        }
+    }
+    let mut seen = seen_in(SessionState::Running);
+    assert!(updated(&mut seen, 1, HASH, Outcome::Confirmed(())).is_empty());
+    assert_eq!(seen.status.sessions[0].spec_hash, HASH);
+}
+
+#[test]
+fn every_word_of_a_stop_ends_a_session() {
+    for stopped_as in [
+        Stopped::Uploaded,
+        Stopped::BackedUp,
+        Stopped::UploadUnknown,
+        Stopped::UploadUnfinished,
+        Stopped::NoRecordedData,
+        Stopped::AlreadyStopping,
+    ] {
+        let mut seen = seen_in(SessionState::Stopping);
+        let notices = stopped(&mut seen, 1, Outcome::Confirmed(stopped_as));
+        assert!(seen.status.sessions.is_empty() && seen.memory.sessions.is_empty(), "{stopped_as:?}");
+        let past = &seen.status.history[0];
+        assert_eq!(
+            (past.sid.as_deref(), past.end_reason),
+            (Some("5d3f"), EndReason::Stopped),
+            "{stopped_as:?}"
+        );
+        assert_eq!((notices[0].reason, notices[0].warning), (Reason::SessionStopped, false));
+    }
+}
+
+#[test]
+fn a_stop_that_was_not_confirmed_is_repeated() {
+    for kind in KINDS {
+        for outcome in unconfirmed(kind) {
+            let mut seen = seen_in(SessionState::Stopping);
+            let rejected = matches!(outcome, Outcome::Rejected(_));
+            stopped(&mut seen, 1, outcome);
+            assert_eq!(seen.status.sessions[0].state, SessionState::Stopping, "{kind:?}");
+            let run = kind == Kind::NotFound && rejected;
+            let wait = if run { 30 } else { first_wait(kind) };
+            assert_eq!(plan(&seen), Step::Wait(secs(wait)), "{kind:?}");
+            assert_eq!(known(&seen).death.is_some(), run, "{kind:?}");
+            assert_eq!(seen.status.failures, None, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn the_vendor_may_ask_for_a_longer_wait() {
+    let slowed = Answer { retry_after: Some(secs(120)), ..answer(Kind::RateLimited) };
+    let mut seen = seen_in(SessionState::Running);
+    queried(&mut seen, 1, Outcome::Rejected(slowed.clone()));
+    assert_eq!(gate(&seen), secs(120), "longer than our own longest between two queries");
+    let mut seen = crate::lifecycle::fixtures::seen();
+    not_acquired(&mut seen, &Outcome::Rejected(slowed));
+    assert_eq!(plan(&seen), Step::Wait(secs(120)));
+}
+
+#[test]
+fn who_is_locked_out_is_so_since_the_first_refusal_and_until_another_answer() {
+    let mut seen = seen_in(SessionState::Stopping);
+    let since = seen.now.mono;
+    for _ in 0..3 {
+        stopped(&mut seen, 1, Outcome::Rejected(answer(Kind::Unauthorized)));
+        pass(&mut seen, 60);
+        assert_eq!(known(&seen).locked_out, Some(since));
+    }
+    stopped(&mut seen, 1, Outcome::Unknown(answer(Kind::Late)));
+    assert_eq!(known(&seen).locked_out, None);
+    assert_eq!(known(&seen).unanswered.as_ref().map(|(first, _)| *first), Some(since), "not answered since");
+}
+
+#[test]
+fn an_orphan_is_told_with_all_that_helps_to_find_it() {
+    let mut seen = seen_in(SessionState::Running);
+    let notices = orphaned(&mut seen, 1, OrphanCause::NoCredentials);
+    for part in
+        ["970ca35de60c44645bbae8a215061b33", "lobby", "4000000001", "resource-1", "5d3f", "hard end none"]
+    {
+        assert!(notices[0].words.contains(part), "{part} is not in {}", notices[0].words);
+    }
+    assert!(notices[0].warning && notices[0].reason == Reason::OrphanRisk && seen.memory.orphaned);
+    assert_eq!(seen.status.history[0].end_reason, EndReason::Orphaned);
+    let mut seen = seen_in(SessionState::Running);
+    orphaned(&mut seen, 1, OrphanCause::Policy);
+    assert!(!seen.memory.orphaned, "what the user asked for is no risk that holds the object");
+}
+
+#[test]
+fn an_answer_for_a_session_that_is_gone_is_no_news() {
+    let mut seen = seen_in(SessionState::Running);
+    let before = seen.status.clone();
+    queried(&mut seen, 9, says(5));
+    stopped(&mut seen, 9, Outcome::Confirmed(Stopped::Uploaded));
+    updated(&mut seen, 9, HASH, Outcome::Confirmed(()));
+    started(&mut seen, 9, HASH, Outcome::Rejected(answer(Kind::Conflict)));
+    orphaned(&mut seen, 9, OrphanCause::NoSid);
+    looked(&mut seen, 9, None, secs(300));
+    assert_eq!(seen.status, before);
+}
+
+/// A job with a claim, as it is right before the first start.
+fn freshly_claimed() -> (Observed, i64) {
+    let mut seen = fixtures::seen();
+    let reserved = Reserved {
+        resource_id: "r".into(),
+        region: None,
+        nonce: "n".into(),
+        recorder_uid: 4_000_000_001,
+        acquire_time: seen.now.stored(),
+        token_end: None,
+    };
+    let attempt = claims::claim(&mut seen, reserved);
+    (seen, attempt)
+}
+
+fn only(seen: &Observed) -> &Session {
+    seen.status.sessions.first().expect("a session")
+}
+
+#[test]
+fn a_session_is_of_the_spec_whose_start_took_effect() {
+    let sid = || "5".repeat(32);
+    let answers = |new| match new {
+        true => Outcome::Confirmed(Started::New { sid: sid() }),
+        false => Outcome::Confirmed(Started::Already { sid: Some(sid()) }),
+    };
+    for (edits, new, expected, reason) in [
+        (0, true, Difference::None, "the only start there was"),
+        (0, false, Difference::None, "one of several, all of the same spec"),
+        (1, true, Difference::None, "this start took effect, whatever was sent before"),
+        (1, false, Difference::Body, "the start of the former spec took effect, or this one: replace it"),
+        (2, true, Difference::None, "this start took effect"),
+        (2, false, Difference::Body, "the spec is as it was, but another may have been sent meanwhile"),
+    ] {
+        let (mut seen, attempt) = freshly_claimed();
+        // There and back again.
+        for interval in [20, 10].into_iter().take(edits) {
+            let spec = SnapshotJobSpec { interval_seconds: interval, ..fixtures::spec() };
+            claims::starting_again(&mut seen, attempt, &spec_hash::of(&spec));
+            seen.spec = Ok(spec);
+        }
+        let hash = spec_hash::of(seen.spec.as_ref().expect("a spec"));
+        started(&mut seen, attempt, &hash, answers(new));
+        assert_eq!(only(&seen).sid, Some(sid()), "{reason}");
+        assert_eq!(replacement::wanted_difference(&seen, only(&seen)), expected, "{reason}");
+    }
+}

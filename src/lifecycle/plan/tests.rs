@@ -1,0 +1,476 @@
+//! The decision as tables: each row a situation, the step that has to follow, and why.
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::api::spec::{Recorder, Subscription};
+use crate::api::{Reason, SnapshotJobSpec};
+use crate::lifecycle::fixtures::{self, answer, finished, later, seen, seen_in, seen_with, session};
+use crate::lifecycle::observed::Starts;
+use crate::lifecycle::outcome::Kind;
+use crate::lifecycle::timing::stored;
+
+const QUERY: Step = Step::Query { attempt: 1 };
+const AGAIN: Step = Step::StartAgain { attempt: 1 };
+
+fn stop(cause: StopCause) -> Step {
+    Step::Stop { attempt: 1, cause }
+}
+
+fn orphan(cause: OrphanCause) -> Step {
+    Step::Orphan { attempt: 1, cause }
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn wait(seconds: u64) -> Step {
+    Step::Wait(secs(seconds))
+}
+
+fn missing_secret() -> Problem {
+    Problem::Secret("Secret `agora` does not exist".into())
+}
+
+fn with(mut seen: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
+    change(&mut seen);
+    seen
+}
+
+fn with_spec(seen: Observed, change: impl FnOnce(&mut SnapshotJobSpec)) -> Observed {
+    with(seen, |seen| change(seen.spec.as_mut().expect("understood")))
+}
+
+fn with_known(seen: Observed, change: impl FnOnce(&mut Known)) -> Observed {
+    with(seen, |seen| change(seen.memory.sessions.get_mut(&1).expect("known")))
+}
+
+fn deleting(seen: Observed) -> Observed {
+    with(seen, |seen| {
+        seen.job.deleting = true;
+        seen.memory.deleting_since = Some(seen.now.mono);
+    })
+}
+
+fn not_understood(seen: Observed) -> Observed {
+    with(seen, |seen| seen.spec = Err("profile Hologram".into()))
+}
+
+fn check(rows: Vec<(&str, Observed, Step)>) {
+    for (reason, seen, expected) in rows {
+        assert_eq!(plan(&seen), expected, "{reason}");
+    }
+}
+
+#[test]
+fn nothing_runs_and_something_should() {
+    let uid = recorder::uids(&fixtures::spec(), "live", "lobby")[0];
+    let start = Step::Start { recorder_uid: uid };
+    let refused = |problem: Problem, again| {
+        (with(seen(), |seen| seen.start_problem = Some(problem.clone())), Step::Refuse(problem, secs(again)))
+    };
+    let mut rows = vec![
+        (
+            "the finalizer comes before all",
+            with(seen(), |seen| seen.job.has_finalizer = false),
+            Step::AddFinalizer,
+        ),
+        ("a new job is started", seen(), start.clone()),
+        (
+            "with the declared uid, if there is one",
+            with_spec(seen(), |spec| {
+                spec.channel.recorders = Some(vec![Recorder { uid: 7, token_secret_key_ref: None }]);
+            }),
+            Step::Start { recorder_uid: 7 },
+        ),
+        (
+            "the gate of this process holds",
+            with(seen(), |seen| seen.memory.attempt_gate = seen.now.mono + secs(40)),
+            wait(40),
+        ),
+        (
+            "so does the one that an earlier process stored",
+            with(seen(), |seen| seen.status.next_attempt_time = Some(seen.now.after(secs(40)))),
+            wait(40),
+        ),
+        (
+            "a clock set back does not stretch it to hours",
+            with(seen(), |seen| seen.status.next_attempt_time = Some(seen.now.after(secs(4000)))),
+            wait(600),
+        ),
+        (
+            "a gate that is past is none",
+            later(with(seen(), |seen| seen.status.next_attempt_time = Some(seen.now.after(secs(40)))), 40),
+            start,
+        ),
+        (
+            "the deadline may be nearer than the gate",
+            with_spec(
+                with(seen(), |seen| {
+                    seen.memory.attempt_gate = seen.now.mono + secs(40);
+                    seen.status.start_time = Some(seen.now.stored());
+                }),
+                |spec| spec.active_deadline_seconds = Some(25),
+            ),
+            wait(25),
+        ),
+        ("what is not understood is not started", not_understood(seen()), wait(600)),
+    ];
+    for (reason, (seen, step)) in [
+        ("a missing Secret is looked for", refused(missing_secret(), 15)),
+        ("one that cannot be read, too", refused(Problem::SecretsUnreadable("403".into()), 15)),
+        ("a token may be renewed at any time", refused(Problem::Token("ended".into()), 15)),
+        ("an unknown region needs an edit, which wakes us", refused(Problem::Region("mars-1".into()), 600)),
+        ("so does a spec that the vendor would refuse", refused(Problem::Spec("audio".into()), 600)),
+        ("another job's uid may become free", refused(Problem::UidTaken("live/other".into()), 15)),
+    ] {
+        rows.push((reason, seen, step));
+    }
+    check(rows);
+}
+
+#[test]
+fn a_session_that_shall_run() {
+    let running = || seen_in(SessionState::Running);
+    let unconfirmed = |seconds| {
+        let session = Session { confirm_time: None, ..session(SessionState::Running) };
+        with_known(seen_with(session), |known| known.unconfirmed_for = secs(seconds))
+    };
+    let ending = |seconds| {
+        let now = seen().now.mono;
+        with_known(running(), |known| known.ending_since = Some(now - secs(seconds)))
+    };
+    let gated = |seconds| {
+        let now = seen().now.mono;
+        with_known(running(), |known| known.gate = now + secs(seconds))
+    };
+    let lists = |seen| {
+        with_spec(seen, |spec| {
+            spec.subscription = Some(Subscription { video_uids: vec![7], ..fixtures::everybody() });
+        })
+    };
+    let edited = |seen| with_spec(seen, |spec| spec.interval_seconds = 20);
+    check(vec![
+        ("it is asked for", running(), QUERY),
+        ("not before its time", gated(20), wait(20)),
+        (
+            "its bucket is looked into meanwhile",
+            with_known(gated(20), |known| known.look_gate = secs(0)),
+            Step::Look { attempt: 1 },
+        ),
+        ("90 s unconfirmed is not started", unconfirmed(90), stop(StopCause::NotConfirmed)),
+        ("less than that is not", unconfirmed(89), QUERY),
+        ("an end that takes 5 minutes is helped", ending(300), stop(StopCause::StuckEnding)),
+        ("a shorter one is watched", ending(299), QUERY),
+        ("an edit replaces it", edited(running()), stop(StopCause::Replaced)),
+        ("a stop does not wait for the next query", edited(gated(20)), stop(StopCause::Replaced)),
+        (
+            "a restart replaces it",
+            with(running(), |seen| seen.job.restart = Some("1".into())),
+            stop(StopCause::Replaced),
+        ),
+        (
+            "but not for a replacement that cannot be started",
+            with(edited(running()), |seen| seen.start_problem = Some(missing_secret())),
+            QUERY,
+        ),
+        ("lists are told to it", lists(running()), Step::Update { attempt: 1 }),
+        (
+            "not again before the gate",
+            with_known(lists(running()), |known| known.update_gate = known.seen + secs(9999)),
+            QUERY,
+        ),
+        ("an edit of more than lists replaces", lists(edited(running())), stop(StopCause::Replaced)),
+        (
+            "renewed storage keys are told to it",
+            with(running(), |seen| seen.keys_end = Some(seen.now.wall + secs(9999))),
+            Step::Update { attempt: 1 },
+        ),
+        (
+            "known ones are not",
+            with(running(), |seen| {
+                seen.keys_end = Some(seen.now.wall + secs(9999));
+                seen.memory.sessions.get_mut(&1).expect("known").keys_sent = seen.keys_end;
+            }),
+            QUERY,
+        ),
+        (
+            "without credentials nothing can be asked",
+            with(running(), |seen| seen.control_problem = Some(missing_secret())),
+            wait(15),
+        ),
+        ("what is not understood goes on", not_understood(running()), QUERY),
+        (
+            "a finalizer taken away comes back",
+            with(not_understood(running()), |seen| seen.job.has_finalizer = false),
+            Step::AddFinalizer,
+        ),
+        (
+            "a finalizer taken away from what is being suspended comes back, too",
+            with_spec(with(running(), |seen| seen.job.has_finalizer = false), |spec| spec.suspend = true),
+            Step::AddFinalizer,
+        ),
+    ]);
+}
+
+#[test]
+fn a_session_is_renewed_before_its_control_or_its_token_ends() {
+    let ends = |control: i64, token: Option<i64>| {
+        let at = |seconds| stored(seen().now.wall + SignedDuration::from_secs(seconds));
+        let start = at(-3600 * 10);
+        seen_with(Session {
+            start_time: Some(start),
+            control_end_time: Some(at(control)),
+            token_end_time: token.map(at),
+            ..session(SessionState::Running)
+        })
+    };
+    let new_token = |seen: Observed, seconds: u64| {
+        with(seen, |seen| seen.token_end = Some(seen.now.wall + secs(seconds)))
+    };
+    let short = |age: i64, hours: i64| {
+        let at = |seconds| stored(seen().now.wall + SignedDuration::from_secs(seconds));
+        seen_with(Session {
+            start_time: Some(at(-age)),
+            control_end_time: Some(at(hours * 3600 - age)),
+            ..session(SessionState::Running)
+        })
+    };
+    let hour = 3600;
+    let renewed = stop(StopCause::Replaced);
+    check(vec![
+        ("an hour is more than the largest margin", ends(hour, None), QUERY),
+        ("20 minutes are the smallest margin", ends(1200, None), renewed.clone()),
+        ("a token that ends earlier counts", new_token(ends(30 * hour, Some(1200)), 86_400), renewed.clone()),
+        ("but not if a new session would have the same", new_token(ends(30 * hour, Some(1200)), 1200), QUERY),
+        ("one without a token outlives it", ends(30 * hour, Some(1200)), renewed.clone()),
+        ("an hour's session runs for three quarters", short(2699, 1), QUERY),
+        ("and is renewed then", short(2700, 1), renewed),
+    ]);
+}
+
+#[test]
+fn a_claim_is_asked_for_again_until_it_is_settled() {
+    let claimed = || seen_in(SessionState::Claimed);
+    let anothers = |age: i64| {
+        let mut claim = session(SessionState::Claimed);
+        claim.acquire_time = stored(seen().now.wall - SignedDuration::from_secs(age));
+        let seen = seen_with(claim);
+        let now = seen.now.mono;
+        with_known(seen, |known| {
+            known.ours = false;
+            known.seen = now;
+        })
+    };
+    let blocked = |problem: Problem| with(claimed(), |seen| seen.start_problem = Some(problem));
+    check(vec![
+        ("the same start, with the same resourceId", claimed(), AGAIN),
+        ("after its gate", with_known(claimed(), |known| known.gate = known.seen + secs(63)), wait(3)),
+        ("another process may be starting a young claim", anothers(12), wait(18)),
+        ("not an old one", anothers(30), AGAIN),
+        ("a claim from the future is another's for half a minute", anothers(-3600), wait(30)),
+        ("and not for the hour that the wall clock was set back", later(anothers(-3600), 30), AGAIN),
+        ("it waits for its Secret", blocked(missing_secret()), Step::Refuse(missing_secret(), secs(15))),
+        (
+            "for an edit no longer than it can be of use",
+            blocked(Problem::Spec("audio".into())),
+            Step::Refuse(Problem::Spec("audio".into()), secs(270)),
+        ),
+        ("another job's claim on the uid says nothing of it", blocked(Problem::UidTaken("x".into())), AGAIN),
+        (
+            "also while suspended: what it started has to be found",
+            with_spec(claimed(), |spec| spec.suspend = true),
+            AGAIN,
+        ),
+        ("also in a deletion", deleting(claimed()), AGAIN),
+        ("not while the spec is not understood", not_understood(claimed()), wait(600)),
+    ]);
+}
+
+#[test]
+fn never_a_start_beside_a_session() {
+    for state in [
+        SessionState::Claimed,
+        SessionState::Running,
+        SessionState::Recovering,
+        SessionState::Stopping,
+        SessionState::Uncontrollable,
+    ] {
+        for hours in [0, 1, 1000] {
+            let step = plan(&later(seen_in(state), hours * 3600));
+            assert!(!matches!(step, Step::Start { .. }), "{state:?} {hours}: {step:?}");
+        }
+    }
+    check(vec![
+        ("who has no sid is waited for", seen_in(SessionState::Recovering), wait(600)),
+        ("who cannot be controlled, too", seen_in(SessionState::Uncontrollable), wait(600)),
+        (
+            "until its token ends",
+            seen_with(Session {
+                token_end_time: Some(seen().now.after(secs(100))),
+                ..session(SessionState::Uncontrollable)
+            }),
+            wait(220),
+        ),
+    ]);
+}
+
+#[test]
+fn a_session_that_shall_not_run() {
+    let suspended = |state| with_spec(seen_in(state), |spec| spec.suspend = true);
+    let no_account = |seen| with(seen, |seen: &mut Observed| seen.control_problem = Some(missing_secret()));
+    let finish_running =
+        with_spec(seen_in(SessionState::Running), |spec| spec.active_deadline_seconds = Some(60));
+    let failed = |state| {
+        let mut seen = finished(Reason::InvalidParameter);
+        let with_session = seen_in(state);
+        seen.status.sessions = with_session.status.sessions;
+        seen.memory = with_session.memory;
+        seen
+    };
+    check(vec![
+        ("suspended", suspended(SessionState::Running), stop(StopCause::Unwanted)),
+        ("a stop under way is repeated", suspended(SessionState::Stopping), stop(StopCause::Unwanted)),
+        (
+            "after its gate",
+            with_known(suspended(SessionState::Stopping), |known| known.gate = known.seen + secs(63)),
+            wait(3),
+        ),
+        (
+            "nothing can be stopped without credentials",
+            no_account(suspended(SessionState::Running)),
+            Step::Refuse(missing_secret(), secs(15)),
+        ),
+        ("its time is over", finish_running, stop(StopCause::TimeOver)),
+        ("a failed job keeps nothing running", failed(SessionState::Running), stop(StopCause::Unwanted)),
+        ("a resumed job ends the stop first", seen_in(SessionState::Stopping), stop(StopCause::Unwanted)),
+        (
+            "a time to live that is over hurries no stop",
+            with_known(
+                with_spec(failed(SessionState::Stopping), |spec| spec.ttl_seconds_after_finished = Some(0)),
+                |known| known.gate = known.seen + secs(63),
+            ),
+            wait(3),
+        ),
+        ("suspended and nothing runs", with_spec(seen(), |spec| spec.suspend = true), wait(600)),
+        (
+            "not understood, and stopping before",
+            not_understood(seen_in(SessionState::Stopping)),
+            stop(StopCause::Unwanted),
+        ),
+    ]);
+}
+
+#[test]
+fn a_finished_job_rests_and_then_goes() {
+    let with_ttl = |seen, ttl| with_spec(seen, |spec| spec.ttl_seconds_after_finished = Some(ttl));
+    let done = || finished(Reason::Completed);
+    check(vec![
+        ("it rests", done(), wait(600)),
+        ("it lives as long as it is said", with_ttl(later(done(), 59), 60), wait(1)),
+        ("and goes", with_ttl(later(done(), 60), 60), Step::Delete),
+        ("at once, if it shall", with_ttl(done(), 0), Step::Delete),
+        ("a failed one, too", with_ttl(later(finished(Reason::Unauthorized), 60), 60), Step::Delete),
+    ]);
+}
+
+#[test]
+fn a_deletion_ends_everything_within_a_bound() {
+    let policy = |seen| with_spec(seen, |spec| spec.deletion_policy = DeletionPolicy::Orphan);
+    let locked = |seconds| {
+        let seen = with(deleting(seen_in(SessionState::Running)), |seen| {
+            seen.control_problem = Some(missing_secret());
+            let now = seen.now.mono;
+            seen.memory.sessions.get_mut(&1).expect("known").locked_out = Some(now);
+        });
+        later(seen, seconds)
+    };
+    let unread = |seconds| {
+        let problem = Problem::SecretsUnreadable("403".into());
+        let seen = with(deleting(seen_in(SessionState::Running)), |seen| {
+            seen.control_problem = Some(problem);
+            let now = seen.now.mono;
+            seen.memory.sessions.get_mut(&1).expect("known").unread = Some(now);
+        });
+        later(seen, seconds)
+    };
+    let silent = |seconds| {
+        let seen = deleting(seen_in(SessionState::Stopping));
+        let since = seen.now.mono;
+        later(with_known(seen, |known| known.unanswered = Some((since, answer(Kind::TimedOut)))), seconds)
+    };
+    let before_deletion = |since: u64, then: u64| {
+        let seen = with_known(seen_in(SessionState::Running), |known| known.locked_out = Some(known.seen));
+        later(deleting(with(later(seen, since), |seen| seen.control_problem = Some(missing_secret()))), then)
+    };
+    check(vec![
+        ("what runs is stopped", deleting(seen_in(SessionState::Running)), stop(StopCause::Unwanted)),
+        (
+            "unless it shall be left",
+            policy(deleting(seen_in(SessionState::Running))),
+            orphan(OrphanCause::Policy),
+        ),
+        ("a policy alone deletes nothing", policy(seen_in(SessionState::Running)), QUERY),
+        ("credentials are waited for", locked(899), Step::Refuse(missing_secret(), secs(15))),
+        ("15 minutes", locked(900), orphan(OrphanCause::NoCredentials)),
+        (
+            "counted from the deletion, for they may be mended for its sake",
+            before_deletion(9000, 899),
+            Step::Refuse(missing_secret(), secs(15)),
+        ),
+        ("and no longer", before_deletion(9000, 900), orphan(OrphanCause::NoCredentials)),
+        (
+            "Secrets that cannot be read are no gone ones",
+            unread(900),
+            Step::Refuse(Problem::SecretsUnreadable("403".into()), secs(15)),
+        ),
+        ("but do not hold a namespace for ever", unread(86_400), orphan(OrphanCause::NoCredentials)),
+        ("a silent vendor is asked again", silent(86_399), stop(StopCause::Unwanted)),
+        ("for a day", silent(86_400), orphan(OrphanCause::Unreachable)),
+        ("a sid may be found", deleting(seen_in(SessionState::Recovering)), wait(600)),
+        ("the bound is met to the second", later(deleting(seen_in(SessionState::Recovering)), 1169), wait(1)),
+        (
+            "15 minutes after the resourceId is too old",
+            later(deleting(seen_in(SessionState::Recovering)), 1170),
+            orphan(OrphanCause::NoSid),
+        ),
+        (
+            "who cannot be controlled is let go at once",
+            deleting(seen_in(SessionState::Uncontrollable)),
+            orphan(OrphanCause::ControlEnded),
+        ),
+        ("nothing runs", deleting(seen()), Step::RemoveFinalizer),
+        (
+            "another's finalizer is not ours",
+            with(deleting(seen()), |seen| seen.job.has_finalizer = false),
+            wait(600),
+        ),
+        (
+            "a deletion needs no spec",
+            not_understood(deleting(seen_in(SessionState::Running))),
+            stop(StopCause::Unwanted),
+        ),
+    ]);
+}
+
+#[test]
+fn of_several_sessions_the_one_that_needs_something_goes_first() {
+    let mut seen = seen_in(SessionState::Running);
+    let second = Session { attempt: 2, nonce: "nonce-2".into(), ..session(SessionState::Stopping) };
+    seen.memory.sessions.insert(2, Known::claimed(second.clone(), &seen.now));
+    seen.status.sessions.push(second);
+    let now = seen.now.mono;
+    let gates = |seen: &Observed, first: u64, second: u64| {
+        with(seen.clone(), |seen| {
+            seen.memory.sessions.get_mut(&1).expect("known").gate = now + secs(first);
+            seen.memory.sessions.get_mut(&2).expect("known").gate = now + secs(second);
+        })
+    };
+    check(vec![
+        ("the first", gates(&seen, 0, 0), QUERY),
+        ("the second", gates(&seen, 9, 0), Step::Stop { attempt: 2, cause: StopCause::Unwanted }),
+        ("the shorter wait", gates(&seen, 9, 5), wait(5)),
+    ]);
+    assert_eq!(seen.memory.sessions[&2].starts, Starts::WithoutEffect);
+}
