@@ -75,6 +75,8 @@ enum Presence {
     Present,
     /// It went, its finalizer taken by force, while something of it may run.
     Vanished,
+    /// It is, but this process ends with something about its session that could not be saved.
+    Leaving,
 }
 
 /// When to come again.
@@ -116,8 +118,9 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     let mut visit = observe::observe(context, stored, presence, &remembered).await;
     let step = plan(&visit.seen);
     debug!(job = visit.stored.full_name(), ?step, "planned");
+    let idle = step.wait().is_some();
     let result = visit.act(step).await;
-    visit.tell();
+    visit.tell(result.is_ok());
     remembered.memory = visit.seen.remembered();
     remembered.bucket = visit.bucket;
     remembered.newest = Some(visit.stored);
@@ -128,12 +131,13 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
             Next::Never
         }
         Ok(Happened::LookAgain | Happened::ClaimLost) => Next::Visit(Duration::ZERO),
+        Ok(Happened::Nothing) if !idle => Next::Visit(wait(&visit.seen).max(PAUSE)),
         Ok(_) => {
             remembered.kube_failures = 0;
             Next::Visit(wait(&visit.seen))
         }
-        // The watch tells when an object of that name is there again.
-        Err(KubeError::Gone) => Next::Visit(Duration::ZERO),
+        // The watch will tell; it may lag behind.
+        Err(KubeError::Gone) => Next::Visit(PAUSE),
         Err(error) => {
             remembered.kube_failures = remembered.kube_failures.saturating_add(1);
             let wait = Duration::from_secs(1 << remembered.kube_failures.min(6)).min(MOST_WAIT);
@@ -142,6 +146,9 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
         }
     }
 }
+
+/// The least wait after a step that changed nothing, so that whatever keeps it from doing so is not asked in a loop.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest wait after failures of the API server.
 const MOST_WAIT: Duration = Duration::from_secs(60);

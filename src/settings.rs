@@ -43,7 +43,7 @@ pub struct Settings {
     pub watch_namespaces: Vec<String>,
 
     /// How many jobs are worked on at the same time.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 16,
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_concurrent_reconciles: u16,
 
@@ -265,7 +265,7 @@ mod tests {
     fn defaults_are_those_of_the_help() {
         let settings = run(&[]).unwrap();
         assert!(settings.watch_namespaces.is_empty() && settings.agora_endpoints.is_empty());
-        assert_eq!(settings.max_concurrent_reconciles, 16);
+        assert_eq!(settings.max_concurrent_reconciles, 64);
         assert_eq!(settings.metrics_bind_address.to_string(), "0.0.0.0:8080");
         assert_eq!(settings.health_bind_address.to_string(), "0.0.0.0:8081");
         assert_eq!(settings.log_format, LogFormat::Json);

@@ -33,7 +33,9 @@ pub fn install_log(format: LogFormat, directives: &str) -> Result<(), TelemetryE
 
     let filter = EnvFilter::builder()
         .parse(directives)
-        .map_err(|source| TelemetryError::Directives { directives: directives.to_owned(), source })?;
+        .map_err(|source| TelemetryError::Directives { directives: directives.to_owned(), source })?
+        // At a warning kube's client logs the whole of a body that it cannot read, which may be a Secret.
+        .add_directive("kube_client::client=error".parse().expect("a directive"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => log

@@ -90,10 +90,12 @@ impl Reply {
 
     /// Whether all it says of the session's identity is that of `session`.
     pub(super) fn is_of(&self, session: &SessionAddress<'_>) -> bool {
+        // After a failover the recorder has another uid; sid and resourceId never change.
+        let named = self.id("sid").is_some() && self.id("resourceId").is_some();
         self.agrees("cname", session.channel)
-            && self.agrees("uid", &session.recorder_uid.to_string())
             && self.agrees("resourceId", session.resource_id)
             && self.agrees("sid", session.sid)
+            && (named || self.agrees("uid", &session.recorder_uid.to_string()))
     }
 
     /// Whether it speaks of a session at all.

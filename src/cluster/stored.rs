@@ -116,7 +116,10 @@ impl StoredJob {
     /// The object with these sessions and otherwise its stored status: the smallest write that saves a sid.
     pub fn with_sessions(&self, sessions: &[Session]) -> Self {
         let mut fields = self.status.as_object().cloned().unwrap_or_default();
-        fields.insert("sessions".to_owned(), serde_json::to_value(sessions).unwrap_or_default());
+        let mut written = Map::new();
+        written.insert("sessions".to_owned(), serde_json::to_value(sessions).unwrap_or_default());
+        self.keep_unreadable_sessions(&mut written);
+        fields.extend(written);
         self.written(Value::Object(fields))
     }
 
@@ -136,16 +139,18 @@ impl StoredJob {
         entries.into_iter().flatten().filter_map(|entry| serde_json::from_value(entry.clone()).ok()).collect()
     }
 
+    /// Numbers of the sessions that this operator cannot read; 0 for one without a number.
+    pub fn unreadable_sessions(&self) -> Vec<i64> {
+        self.unreadable().map(|entry| entry.get("attempt").and_then(Value::as_i64).unwrap_or(0)).collect()
+    }
+
+    fn unreadable(&self) -> impl Iterator<Item = &Value> {
+        let entries = self.status.get("sessions").and_then(Value::as_array).into_iter().flatten();
+        entries.filter(|entry| serde_json::from_value::<Session>((*entry).clone()).is_err())
+    }
+
     fn keep_unreadable_sessions(&self, written: &mut Map<String, Value>) {
-        let unreadable = self
-            .status
-            .get("sessions")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter(|entry| serde_json::from_value::<Session>((*entry).clone()).is_err())
-            .cloned()
-            .collect::<Vec<_>>();
+        let unreadable: Vec<Value> = self.unreadable().cloned().collect();
         if unreadable.is_empty() {
             return;
         }

@@ -8,6 +8,7 @@ use super::intent::{Intent, intent, is_revived};
 use super::notice::Notice;
 use super::observed::{Observed, Problem, Starts};
 use super::outcome::Kind;
+use super::report::finish;
 use super::words;
 use crate::api::status::{EndReason, SessionState};
 use crate::api::{ConditionType, Reason};
@@ -28,7 +29,9 @@ pub fn time_passed(seen: &mut Observed) -> Vec<Notice> {
         seen.status.next_attempt_time = None;
         seen.memory.refusal = None;
         seen.memory.attempt_gate = Duration::ZERO;
+        seen.status.failures = None;
     }
+    finish_again(seen);
     if seen.job.deleting {
         seen.memory.deleting_since.get_or_insert(seen.now.mono);
     }
@@ -37,6 +40,18 @@ pub fn time_passed(seen: &mut Observed) -> Vec<Notice> {
         notices.extend(session_aged(seen, attempt));
     }
     notices
+}
+
+/// A job that finished stays so, although the write that said it failed; unless it failed and was edited since.
+fn finish_again(seen: &mut Observed) {
+    let Some((reason, words, generation)) = seen.memory.finished.clone() else { return };
+    let revived = seen.restart_wanted() || reason != Reason::Completed && generation < seen.job.generation;
+    let said = conditions::get(&seen.status, ConditionType::Succeeded).is_some();
+    if revived {
+        seen.memory.finished = None;
+    } else if !said && !seen.job.deleting {
+        finish(seen, reason, &words);
+    }
 }
 
 /// A finished job that is wanted again. What it reported of its past stays.
@@ -53,6 +68,7 @@ fn begin_anew(seen: &mut Observed) {
     seen.memory.refusal = None;
     seen.memory.attempt_gate = Duration::ZERO;
     seen.memory.acquire_failures = 0;
+    seen.memory.finished = None;
 }
 
 /// Keeps since when a problem stands in the way.
@@ -128,6 +144,11 @@ fn session_aged(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
                 Starts::WithoutEffect | Starts::Doubtful => Vec::new(),
             }
         }
+        SessionState::Running | SessionState::Stopping if session.sid.is_none() => {
+            // Somebody edited the status; nothing can be asked or stopped without a sid.
+            session.state = SessionState::Recovering;
+            Vec::new()
+        }
         SessionState::Running | SessionState::Stopping => {
             let over = session.control_end_time.as_ref().is_some_and(|end| now.is_past(end, Duration::ZERO));
             if !over {
@@ -140,7 +161,7 @@ fn session_aged(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
             );
             vec![Notice::warning(Reason::OrphanRisk, words)]
         }
-        SessionState::Uncontrollable => {
+        SessionState::Uncontrollable | SessionState::Recovering => {
             let end = session.token_end_time.clone();
             if end.is_some_and(|end| now.is_past(&end, timing.token_end_margin)) {
                 end_session(seen, attempt, EndReason::Lost)
@@ -148,7 +169,6 @@ fn session_aged(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
                 Vec::new()
             }
         }
-        SessionState::Recovering => Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
 use super::plan::OrphanCause;
+use super::spec_hash;
 use super::timing::Timing;
 use super::words;
 use crate::api::Reason;
@@ -109,6 +110,12 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             known.missing_since = None;
             let quiet = known.last_answer.map_or(Duration::ZERO, |last| now.mono.saturating_sub(last));
             known.last_answer = Some(now.mono);
+            if session.state == SessionState::Stopping {
+                // Such a session is never believed to be running again; the stop is repeated.
+                known.stop_refused = false;
+                known.gate = now.mono + timing.death_every;
+                return Vec::new();
+            }
             if is_ending(status) {
                 known.ending_since.get_or_insert(now.mono);
                 known.gate = now.mono + timing.death_every;
@@ -149,6 +156,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             Vec::new()
         }
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
+            known.stop_refused = false;
             known.gate = now.mono + repeat(known, &answer, jitter, &timing, every);
             note_unanswered(known, answer, now.mono);
             Vec::new()
@@ -174,12 +182,20 @@ pub fn updated(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<(
             known.update_gate = now.mono + timing.death_every;
             missing(seen, attempt)
         }
+        Outcome::Rejected(answer) if answer.kind == Kind::InvalidParameter => {
+            // What a running session does not take, a new one may.
+            session.spec_hash = spec_hash::UNCLEAR.to_owned();
+            known.update_gate = now.mono + timing.query_every;
+            let words = format!(
+                "The vendor did not take the new subscription lists: {}. The session is replaced.",
+                words::said(&answer)
+            );
+            vec![Notice::warning(Reason::InvalidParameter, words)]
+        }
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
             known.update_gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);
-            let words =
-                format!("The vendor did not take the new subscription lists: {}.", words::said(&answer));
             note_unanswered(known, answer, now.mono);
-            vec![Notice::warning(Reason::InvalidParameter, words)]
+            Vec::new()
         }
     }
 }
@@ -198,6 +214,9 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => missing(seen, attempt),
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
             known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);
+            // Refused for good, it may be over long since: only a query tells.
+            known.stop_refused =
+                answer.kind == Kind::InvalidParameter || answer.kind == Kind::ResourceInvalid;
             note_unanswered(known, answer, now.mono);
             Vec::new()
         }

@@ -57,7 +57,6 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
     known.look_gate = seen.now.mono;
     seen.memory.sessions.insert(attempt, known);
     seen.status.sessions.push(session);
-    seen.status.start_time.get_or_insert_with(|| seen.now.stored());
     seen.status.last_handled_restart.clone_from(&seen.job.restart);
     seen.status.next_attempt_time = None;
     attempt
@@ -66,13 +65,23 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
 /// Writes into the status that the start of a claim is about to be repeated with a spec other than that of the starts
 /// before it. From then on only an answer that this very start took effect tells which spec the session has. Whether
 /// there was anything to write.
-pub fn starting_again(seen: &mut Observed, attempt: i64, hash: &str) -> bool {
+pub fn starting_again(seen: &mut Observed, attempt: i64, hash: &str, token_end: Option<Timestamp>) -> bool {
+    let margin = seen.timing.token_end_margin / 2;
     let Some((session, _)) = seen.session_mut(attempt) else { return false };
-    if session.spec_hash == hash || session.spec_hash == spec_hash::UNCLEAR {
-        return false;
+    let same_spec = session.spec_hash == hash || session.spec_hash == spec_hash::UNCLEAR;
+    if !same_spec {
+        session.spec_hash = spec_hash::UNCLEAR.to_owned();
     }
-    session.spec_hash = spec_hash::UNCLEAR.to_owned();
-    true
+    // Whichever start took effect: the session ends with the later token, and never by itself if one had none.
+    let same_end = match (&session.token_end_time, token_end) {
+        (Some(stored), Some(sent)) => sent <= stored.0.saturating_add(margin).unwrap_or(Timestamp::MAX),
+        (None, _) => true,
+        (Some(_), None) => false,
+    };
+    if !same_end {
+        session.token_end_time = token_end.map(timing::stored);
+    }
+    !(same_spec && same_end)
 }
 
 /// Writes into the status that a session is being stopped; such a session is never believed to be running again.
@@ -86,6 +95,10 @@ pub fn stopping(seen: &mut Observed, attempt: i64, cause: StopCause) {
     match cause {
         StopCause::NotConfirmed => {
             let words = "The vendor took the session but it was not running 90 s later".to_owned();
+            failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
+        }
+        StopCause::StuckEnding if session.confirm_time.is_none() => {
+            let words = "The session ended before it was running".to_owned();
             failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
         }
         StopCause::Unwanted | StopCause::TimeOver | StopCause::Replaced | StopCause::StuckEnding => {}
@@ -131,7 +144,7 @@ mod tests {
         let control = written.control_end_time.as_ref().map(|end| job.now.until(end));
         assert_eq!(control, Some(Duration::from_secs(72 * 3600)));
         assert_eq!(job.status.last_handled_restart.as_deref(), Some("1"), "a new session answers a restart");
-        assert_eq!((&job.status.next_attempt_time, job.status.start_time.is_some()), (&None, true));
+        assert_eq!(job.status.next_attempt_time, None);
         assert_eq!(job.memory.sessions[&1].starts, Starts::WithoutEffect);
         assert_eq!(plan(&job), Step::StartAgain { attempt: 1 });
     }

@@ -65,12 +65,38 @@ pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
                     .to_owned();
             failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
         }
-        Some(_) | None => notices.push(Notice::warning(
-            Reason::SessionLost,
-            "The session ended without our doing; a new one is started.",
-        )),
+        Some(_) | None => {
+            notices.push(Notice::warning(
+                Reason::SessionLost,
+                "The session ended without our doing; a new one is started.",
+            ));
+            slow_down_losses(seen);
+        }
     }
     notices
+}
+
+/// One lost session is replaced at once. Where one after the other is lost soon after its start something is wrong that
+/// nobody tells (storage keys, a kicked recorder), and each of them is billed: they are started more and more seldom.
+fn slow_down_losses(seen: &mut Observed) {
+    let short = |past: &&PastSession| {
+        past.end_reason == EndReason::Lost
+            && past.start_time.as_ref().is_some_and(|start| {
+                let life = past.end_time.0.duration_since(start.0)
+                    * i32::try_from(seen.now.scale).unwrap_or(i32::MAX);
+                Duration::try_from(life).unwrap_or_default() < seen.timing.failures_forgotten_after
+            })
+    };
+    let losses = u32::try_from(seen.status.history.iter().take_while(short).count()).unwrap_or(u32::MAX);
+    if losses < 2 {
+        return;
+    }
+    let words = "One session after the other ended soon after its start without our doing".to_owned();
+    let wait =
+        backoff::with_jitter(backoff::after_failure(losses - 1, &seen.timing), seen.jitter, &seen.timing);
+    seen.memory.attempt_gate = seen.now.mono + wait;
+    seen.memory.refusal = Some(Refusal { reason: Reason::SessionLost, words, needs_person: false });
+    seen.status.next_attempt_time = Some(seen.now.after(wait));
 }
 
 /// Idle: never past status 4, and gone about `idleTimeoutSeconds` after its start. Any other end is unexplained.
@@ -161,6 +187,7 @@ pub(super) fn failed(seen: &mut Observed, mut refusal: Refusal) {
 pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) -> Vec<Notice> {
     let Some(session) = forget(seen, attempt) else { return Vec::new() };
     let words = format!("{} ended: {reason:?}.", words::session_name(&session));
+    let nonce = session.nonce.clone();
     let past = PastSession {
         attempt,
         sid: session.sid,
@@ -170,6 +197,7 @@ pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) 
         end_time: seen.now.stored(),
         end_reason: reason,
     };
+    seen.memory.over.insert(nonce, Some(past.clone()));
     seen.status.history.insert(0, past);
     seen.status.history.truncate(HISTORY);
     vec![Notice { warning: reason == EndReason::Lost, reason: Reason::SessionStopped, words }]
@@ -179,7 +207,9 @@ pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) 
 pub(super) fn forget(seen: &mut Observed, attempt: i64) -> Option<Session> {
     let place = seen.status.sessions.iter().position(|session| session.attempt == attempt)?;
     seen.memory.sessions.remove(&attempt);
-    Some(seen.status.sessions.remove(place))
+    let session = seen.status.sessions.remove(place);
+    seen.memory.over.insert(session.nonce.clone(), None);
+    Some(session)
 }
 
 #[cfg(test)]

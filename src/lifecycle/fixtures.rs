@@ -86,6 +86,7 @@ pub(crate) fn seen() -> Observed {
         start_problem: None,
         keys_end: None,
         token_end: None,
+        unreadable: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::death::DeathRun;
 use super::outcome::Answer;
 use super::timing::{Moment, Timing};
-use crate::api::status::{Session, SessionState};
+use crate::api::status::{PastSession, Session, SessionState};
 use crate::api::{Reason, SnapshotJobSpec, SnapshotJobStatus};
 
 /// Everything that `plan` and `report` know. A visit makes one, and works its own results into it.
@@ -34,6 +34,8 @@ pub struct Observed {
     pub start_problem: Option<Problem>,
     /// When the storage keys in the Secret end; absent if they are permanent. New keys have a new end.
     pub keys_end: Option<Timestamp>,
+    /// Numbers of sessions in the status that this operator cannot read: a newer one wrote them.
+    pub unreadable: Vec<i64>,
     /// When the token ends that a session started now would get; absent if it would run without one.
     pub token_end: Option<Timestamp>,
 }
@@ -74,6 +76,11 @@ pub struct Memory {
     pub deleting_since: Option<Duration>,
     /// Whether a session was reported as an orphan in this deletion.
     pub orphaned: bool,
+    /// Sessions that are proved over, by nonce, with what history says of them: kept until the status no longer names
+    /// them, for the write that says so may fail.
+    pub over: BTreeMap<String, Option<PastSession>>,
+    /// How the job finished, and at which generation; kept for the same reason.
+    pub finished: Option<(Reason, String, i64)>,
 }
 
 /// What a process remembers of a session.
@@ -113,6 +120,8 @@ pub struct Known {
     pub last_alive: Option<Timestamp>,
     /// Since when the vendor reports it as ending, monotonic.
     pub ending_since: Option<Duration>,
+    /// Whether the vendor refused to stop it, so that it is asked next how the session is.
+    pub stop_refused: bool,
     /// The run of 404 under way.
     pub death: Option<DeathRun>,
     /// When that run began, wall clock.
@@ -173,6 +182,20 @@ impl Problem {
         }
     }
 
+    /// Whether the start of a claim cannot be repeated because of it. Another job's claim on the uid says nothing about
+    /// our own resourceId.
+    pub fn stops_repeats(&self) -> bool {
+        match self {
+            Self::UidTaken(_) => false,
+            Self::Secret(_)
+            | Self::SecretsUnreadable(_)
+            | Self::Token(_)
+            | Self::Region(_)
+            | Self::Spec(_)
+            | Self::NotUnderstood(_) => true,
+        }
+    }
+
     /// What is wrong, and with which value.
     pub fn words(&self) -> &str {
         match self {
@@ -213,6 +236,7 @@ impl Known {
             highest_status: None,
             last_alive: None,
             ending_since: None,
+            stop_refused: false,
             death: None,
             missing_since: None,
             look_gate: Duration::ZERO,
@@ -224,6 +248,7 @@ impl Observed {
     /// Joins what is remembered with what is stored: a session that only one of them has is known to both afterwards,
     /// unless history says that it is over. A status may have been wiped, and a process may be new.
     pub fn join(&mut self) {
+        self.drop_what_is_over();
         let over = |session: &Session| {
             self.status.history.iter().any(|past| past.resource_id == session.resource_id)
         };
@@ -261,6 +286,18 @@ impl Observed {
         status.capture_start_time = status.capture_start_time.take().or(captured);
     }
 
+    /// A session that was proved over stays so, although the write that said it failed.
+    fn drop_what_is_over(&mut self) {
+        let Self { status, memory, .. } = self;
+        memory.over.retain(|nonce, _| status.sessions.iter().any(|session| session.nonce == *nonce));
+        status.sessions.retain(|session| !memory.over.contains_key(&session.nonce));
+        for past in memory.over.values().flatten() {
+            if !status.history.iter().any(|known| known.resource_id == past.resource_id) {
+                status.history.insert(0, past.clone());
+            }
+        }
+    }
+
     /// The memory to keep, with the sessions as this visit leaves them.
     pub fn remembered(&self) -> Memory {
         let mut memory = self.memory.clone();
@@ -284,6 +321,16 @@ impl Observed {
         Some((session, known))
     }
 
+    /// What stands in the way of anything new while the status names sessions that cannot be read.
+    pub fn unreadable_problem(&self) -> Option<Problem> {
+        let count = self.unreadable.len();
+        (count > 0).then(|| {
+            let words =
+                format!("status.sessions has {count} of a newer operator that this one cannot read or stop");
+            Problem::NotUnderstood(words)
+        })
+    }
+
     /// Whether a restart is asked for that was not answered.
     pub fn restart_wanted(&self) -> bool {
         self.job.restart.is_some() && self.job.restart != self.status.last_handled_restart
@@ -292,6 +339,7 @@ impl Observed {
     /// Number of the next claim.
     pub fn next_attempt(&self) -> i64 {
         let live = self.status.sessions.iter().map(|session| session.attempt);
+        let live = live.chain(self.unreadable.iter().copied());
         let past = self.status.history.iter().map(|past| past.attempt);
         live.chain(past).max().unwrap_or(0) + 1
     }
@@ -305,7 +353,7 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::status::{EndReason, PastSession};
+    use crate::api::status::EndReason;
     use crate::lifecycle::fixtures::{seen, seen_in, session};
 
     fn joined(mut seen: Observed) -> Observed {

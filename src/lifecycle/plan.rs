@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
-use super::replacement::{is_renewal_due, wanted_difference};
+use super::replacement::{is_last_stop_due, is_renewal_due, wanted_difference};
 use super::spec_hash::Difference;
 use super::{backoff, recorder};
 use crate::api::spec::DeletionPolicy;
@@ -164,6 +166,9 @@ fn capture(seen: &Observed) -> Step {
             | SessionState::Uncontrollable => settle(seen, session, StopCause::Unwanted),
         });
     }
+    if let Some(problem) = seen.unreadable_problem() {
+        return refuse(seen, &problem);
+    }
     if let Some(problem) = &seen.start_problem {
         return refuse(seen, problem);
     }
@@ -185,6 +190,9 @@ fn capture(seen: &Observed) -> Step {
 
 fn hold(seen: &Observed) -> Step {
     each(seen, |session| match session.state {
+        SessionState::Running if seen.control_problem.is_none() && is_last_stop_due(seen, session) => {
+            Step::Stop { attempt: session.attempt, cause: StopCause::Replaced }
+        }
         SessionState::Running => query(seen, session),
         SessionState::Stopping => settle(seen, session, StopCause::Unwanted),
         SessionState::Claimed | SessionState::Recovering | SessionState::Uncontrollable => {
@@ -213,6 +221,11 @@ fn rest(seen: &Observed) -> Step {
 
 fn delete(seen: &Observed) -> Step {
     if seen.status.sessions.is_empty() {
+        let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
+        let patience = (deleted + seen.timing.orphan_without_sid).saturating_sub(seen.now.mono);
+        if let Some(problem) = seen.unreadable_problem().filter(|_| !patience.is_zero()) {
+            return no_later(refuse(seen, &problem), patience);
+        }
         let step =
             if seen.job.has_finalizer { Step::RemoveFinalizer } else { Step::Wait(seen.timing.idle_visit) };
         return step;
@@ -258,6 +271,12 @@ fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause> {
 fn keep(seen: &Observed, session: &Session) -> Step {
     let known = seen.known(session);
     let stop = |cause| Step::Stop { attempt: session.attempt, cause };
+    if seen.control_problem.is_some() {
+        return query(seen, session);
+    }
+    if is_last_stop_due(seen, session) {
+        return stop(StopCause::Replaced);
+    }
     if session.confirm_time.is_none() && known.unconfirmed_for >= seen.timing.confirm_within {
         return stop(StopCause::NotConfirmed);
     }
@@ -306,6 +325,7 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             Some(problem) => refuse(seen, problem),
             // The gate of a running session is that of its next query; a stop does not wait for it.
             None if session.state == SessionState::Running => Step::Stop { attempt, cause },
+            None if known.stop_refused => gated(seen, known, Step::Query { attempt }),
             None => gated(seen, known, Step::Stop { attempt, cause }),
         },
         SessionState::Claimed => {
@@ -315,9 +335,8 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             if !known.ours && age < seen.timing.claim_grace {
                 return Step::Wait(seen.timing.claim_grace - age);
             }
-            match &seen.start_problem {
-                // Another job's claim on the uid says nothing about our own resourceId.
-                Some(Problem::UidTaken(_)) | None => gated(seen, known, Step::StartAgain { attempt }),
+            match seen.start_problem.as_ref().filter(|problem| problem.stops_repeats()) {
+                None => gated(seen, known, Step::StartAgain { attempt }),
                 Some(problem) => no_later(refuse(seen, problem), until_fence(seen, known)),
             }
         }
@@ -332,8 +351,12 @@ fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
     let fence = known.seen + seen.timing.resource_life;
     let bound = fence.max(deleted) + seen.timing.orphan_without_sid;
     let until_bound = bound.saturating_sub(seen.now.mono);
-    let until_token =
-        session.token_end_time.as_ref().map(|end| seen.now.until(end) + seen.timing.token_end_margin);
+    let until_token = session.token_end_time.as_ref().map(|end| {
+        let since = seen.now.since(end);
+        Duration::try_from(seen.timing.token_end_margin.try_into().unwrap_or(SignedDuration::ZERO) - since)
+            .unwrap_or_default()
+            .max(seen.timing.repeat_network[0])
+    });
     let wait = until_token.unwrap_or(seen.timing.idle_visit).min(seen.timing.idle_visit);
     if seen.job.deleting { wait.min(until_bound) } else { wait }
 }

@@ -29,6 +29,13 @@ pub(super) fn is_renewal_due(seen: &Observed, session: &Session) -> bool {
     seen.now.until(end) <= (margin + spread).min(life / 4)
 }
 
+/// Whether the session has to be stopped now, whatever stands in the way of a new one: soon nobody could.
+pub(super) fn is_last_stop_due(seen: &Observed, session: &Session) -> bool {
+    let (Some(start), Some(end)) = (&session.start_time, &session.control_end_time) else { return false };
+    let life = Duration::try_from(end.0.duration_since(start.0)).unwrap_or_default() * seen.now.scale;
+    seen.now.until(end) <= seen.timing.control_last.min(life / 4)
+}
+
 /// 0 to 1, the same for the same job.
 fn job_share(uid: &str) -> f64 {
     let sum = uid.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));

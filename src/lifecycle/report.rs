@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::conditions::{self, Effort, Verdict};
 use super::intent::{Intent, intent};
 use super::observed::{Known, Observed, Problem};
-use super::recorder;
 use super::replacement::wanted_difference;
 use super::spec_hash::Difference;
 use super::words;
@@ -27,6 +26,9 @@ pub fn report(seen: &mut Observed) {
         };
         finish(seen, reason, words);
         return;
+    }
+    if intent == Intent::Capture {
+        seen.status.start_time.get_or_insert_with(|| seen.now.stored());
     }
     if let Some(verdict) = verdict(seen, intent) {
         conditions::say(&mut seen.status, &verdict, &seen.now, seen.job.generation);
@@ -51,8 +53,9 @@ pub fn finish(seen: &mut Observed, reason: Reason, words: &str) {
     conditions::say(&mut seen.status, &verdict, &now, generation);
     conditions::set(&mut seen.status, ConditionType::Succeeded, completed, reason, words, &now, generation);
     conditions::remove(&mut seen.status, ConditionType::ControlReachable);
-    seen.status.completion_time = Some(now.stored());
+    seen.status.completion_time.get_or_insert_with(|| now.stored());
     seen.status.next_attempt_time = None;
+    seen.memory.finished = Some((reason, words.to_owned(), generation));
 }
 
 /// Where the snapshots of a spec go.
@@ -90,6 +93,7 @@ fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
         return working(Phase::Recovering, Reason::RecoveringSid, words::recovering(session));
     }
     match intent {
+        Intent::Rest if seen.status.sessions.is_empty() => finished(seen),
         Intent::Rest => None,
         Intent::Suspend if seen.status.sessions.is_empty() => Some(Verdict {
             phase: Phase::Suspended,
@@ -110,6 +114,17 @@ fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
         Intent::Hold => None,
         Intent::Capture => capturing(seen),
     }
+}
+
+/// How the job finished, as `Succeeded` has it: what stood beside it meanwhile (an older operator's words, a session
+/// that had to be stopped) is over.
+fn finished(seen: &Observed) -> Option<Verdict> {
+    let succeeded = conditions::get(&seen.status, ConditionType::Succeeded)?;
+    let completed = succeeded.status == "True";
+    let (phase, effort) =
+        if completed { (Phase::Succeeded, Effort::None) } else { (Phase::Failed, Effort::Stuck) };
+    let reason = Reason::parse(&succeeded.reason)?;
+    Some(Verdict { phase, ready: completed, effort, reason, message: succeeded.message.clone() })
 }
 
 fn capturing(seen: &Observed) -> Option<Verdict> {
@@ -156,6 +171,17 @@ fn capturing(seen: &Observed) -> Option<Verdict> {
         return working(Phase::Stopping, Reason::Stopping, &message);
     }
     if let Some(session) = in_state(seen, SessionState::Claimed) {
+        if let Some(problem) = seen.start_problem.as_ref().filter(|problem| problem.stops_repeats()) {
+            let message = format!("{}. The start is repeated when that is mended.", problem.words());
+            let effort = problem_effort(seen, problem);
+            return Some(Verdict {
+                phase: Phase::Starting,
+                ready: false,
+                effort,
+                reason: problem.reason(),
+                message,
+            });
+        }
         return match seen.known(session) {
             Known { unanswered: Some((_, answer)), .. } => {
                 let refusal = words::refusal(answer);
@@ -168,7 +194,7 @@ fn capturing(seen: &Observed) -> Option<Verdict> {
             Known { unanswered: None, .. } => working(Phase::Starting, Reason::Starting, STARTING),
         };
     }
-    if let Some(problem) = &seen.start_problem {
+    if let Some(problem) = seen.unreadable_problem().as_ref().or(seen.start_problem.as_ref()) {
         let message = format!("{}. {}", problem.words(), what_next(problem));
         let effort = problem_effort(seen, problem);
         return Some(Verdict {
@@ -299,12 +325,6 @@ fn control_reachable(seen: &mut Observed) {
 
 fn in_state(seen: &Observed, state: SessionState) -> Option<&Session> {
     seen.status.sessions.iter().find(|session| session.state == state)
-}
-
-/// The recorder uid that the next session of a spec would have.
-pub fn next_recorder(seen: &Observed) -> Option<i64> {
-    let spec = seen.spec.as_ref().ok()?;
-    recorder::uids(spec, &seen.job.namespace, &seen.job.name).first().copied()
 }
 
 #[cfg(test)]

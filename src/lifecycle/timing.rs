@@ -68,6 +68,9 @@ pub struct Timing {
     pub renewal_margin: Duration,
     /// ... or this share of its life, whichever is larger.
     pub renewal_share: f64,
+    /// A session whose replacement cannot be started is stopped this long before its control window ends: afterwards
+    /// nobody could stop it.
+    pub control_last: Duration,
     /// After its token's end the vendor's server still needs a moment to leave the channel.
     pub token_end_margin: Duration,
     /// A token is valid at most this long; assumed where a static token cannot be read.
@@ -116,6 +119,7 @@ impl Default for Timing {
             unreachable_failures: 3,
             renewal_margin: s(20 * 60),
             renewal_share: 0.02,
+            control_last: s(300),
             token_end_margin: s(120),
             token_life: s(24 * 3600),
             idle_slack: s(60),
@@ -198,6 +202,7 @@ mod tests {
         assert_eq!(timing.repeat_network, [s(1), s(3), s(6)]);
         assert_eq!(timing.secret_every, s(15));
         assert_eq!(timing.failures_forgotten_after, s(600));
+        assert_eq!(timing.control_last, s(300));
         assert_eq!((timing.renewal_margin, timing.token_end_margin), (s(1200), s(120)));
         assert_eq!(timing.orphan_without_credentials, s(900));
         assert_eq!(timing.orphan_without_sid, s(900));

@@ -55,31 +55,45 @@ async fn to(context: &Context, uid: &str) {
     info!(job = name, uid, "nothing of the vanished object runs any more, or it was reported");
 }
 
-/// At the end of the process: stops sessions whose sid could not be saved, for nobody will know it afterwards, and
-/// waits for farewells under way, no longer than `limit`.
+/// At the end of the process: stops sessions whose sid could not be saved, for nobody will know it afterwards; no longer
+/// than `limit`.
 pub async fn before_the_end(context: &Context, limit: Duration) {
-    let last = async {
-        for uid in context.memories.uids() {
-            let Some(remembered) = context.memories.get(&uid) else { continue };
-            let job = {
-                let remembered = remembered.lock().await;
-                let lost = remembered.farewell || has_unsaved_sid(&remembered);
-                remembered.newest.clone().filter(|_| lost)
-            };
-            let Some(job) = job else { continue };
-            warn!(uid, "a session that only this process knows of is stopped before it ends");
-            while !remembered.lock().await.memory.sessions.is_empty() {
-                match visit_as(context, job.clone(), Presence::Vanished).await {
-                    Next::Never => break,
-                    Next::Visit(wait) | Next::AfterFailure(wait) => tokio::time::sleep(wait).await,
-                }
-            }
-        }
-    };
-    if tokio::time::timeout(limit, last).await.is_err() {
+    let uids = context.memories.uids();
+    let last = uids.iter().map(|uid| leave(context, uid));
+    if tokio::time::timeout(limit, futures::future::join_all(last)).await.is_err() {
         tracing::error!(
             "the process ends although sessions that only it knows of may still run; see the log above"
         );
+    }
+}
+
+/// Saves what could not be saved, or else stops what nobody will know of.
+async fn leave(context: &Context, uid: &str) {
+    let Some(remembered) = context.memories.get(uid) else { return };
+    let lost = async || {
+        let remembered = remembered.lock().await;
+        remembered
+            .newest
+            .clone()
+            .filter(|_| has_unsaved_sid(&remembered))
+            .map(|job| (job, remembered.farewell))
+    };
+    let Some((job, gone)) = lost().await else { return };
+    if !gone {
+        visit_as(context, job, Presence::Present).await;
+    }
+    let Some((job, gone)) = lost().await else { return };
+    warn!(uid, "a session that only this process knows of is stopped before it ends");
+    let presence = if gone { Presence::Vanished } else { Presence::Leaving };
+    while !remembered.lock().await.memory.sessions.is_empty() {
+        match visit_as(context, job.clone(), presence).await {
+            Next::Never => return,
+            Next::Visit(wait) | Next::AfterFailure(wait) => tokio::time::sleep(wait).await,
+        }
+    }
+    if !gone {
+        // The API server may be there again, and then the next process need not wonder.
+        visit_as(context, job, Presence::Present).await;
     }
 }
 

@@ -28,8 +28,10 @@ impl Neighbours {
             .iter()
             .flat_map(Store::state)
             .filter(|other| other.uid() != job.uid())
-            .find(|other| stands_in_the_way(other, job, spec, recorder_uid))
+            .filter(|other| stands_in_the_way(other, job, spec, recorder_uid))
             .map(|other| other.full_name())
+            // The same one each time, for its name stands in the status.
+            .min()
     }
 }
 

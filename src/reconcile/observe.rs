@@ -7,6 +7,7 @@ use super::{Context, Presence, Visit};
 use crate::agora::bodies::{self, BodyProblem};
 use crate::agora::material::{self, Account, Material, MaterialProblem, Secrets};
 use crate::api::SnapshotJobSpec;
+use crate::api::spec::DeletionPolicy;
 use crate::api::status::{Session, SessionState};
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::intent::{Intent, intent};
@@ -21,10 +22,18 @@ pub(super) async fn observe<'a>(
     remembered: &Remembered,
 ) -> Visit<'a> {
     let mut job = stored.job();
-    if presence == Presence::Vanished {
-        // A job that is gone is one that is being deleted and whose finalizer somebody took.
-        job.deleting = true;
-        job.has_finalizer = false;
+    let mut spec = stored.spec();
+    match presence {
+        Presence::Present => {}
+        Presence::Vanished | Presence::Leaving => {
+            // A job that is gone is one that is being deleted and whose finalizer somebody took.
+            job.deleting = true;
+            job.has_finalizer = false;
+        }
+    }
+    if let (Presence::Leaving, Ok(spec)) = (presence, &mut spec) {
+        // Nobody deleted it: its policy for that is not asked.
+        spec.deletion_policy = DeletionPolicy::Stop;
     }
     let stored_status = stored.status();
     let mut seen = Observed {
@@ -32,11 +41,12 @@ pub(super) async fn observe<'a>(
         timing: context.timing,
         jitter: rand::random(),
         job,
-        spec: stored.spec(),
+        spec,
         status: stored_status.clone(),
         memory: remembered.memory.clone(),
         control_problem: None,
         start_problem: None,
+        unreadable: stored.unreadable_sessions(),
         keys_end: None,
         token_end: None,
     };
@@ -52,17 +62,29 @@ pub(super) async fn observe<'a>(
         told: stored_status,
         notices: Vec::new(),
     };
-    if visit.needs_secrets() {
-        visit.look_into_secrets().await;
-    }
-    if visit.seen.start_problem.is_none() {
-        visit.seen.start_problem = visit.uid_problem();
-    }
+    visit.find_obstacles().await;
+    let sessions = visit.seen.status.sessions.len();
     visit.notices = aging::time_passed(&mut visit.seen);
+    if visit.seen.status.sessions.len() != sessions {
+        // What was gathered was for a claim that has just been given up.
+        visit.find_obstacles().await;
+    }
     visit
 }
 
 impl Visit<'_> {
+    /// What stands in the way of the next start, and of querying and stopping.
+    async fn find_obstacles(&mut self) {
+        self.seen.start_problem = None;
+        self.seen.control_problem = None;
+        if self.needs_secrets() {
+            self.look_into_secrets().await;
+        }
+        if self.seen.start_problem.is_none() {
+            self.seen.start_problem = self.uid_problem();
+        }
+    }
+
     /// A job that neither has nor shall have a session needs no Secret, and no request for one.
     fn needs_secrets(&self) -> bool {
         let wanted = match intent(&self.seen) {

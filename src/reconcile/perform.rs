@@ -84,14 +84,19 @@ impl Visit<'_> {
     pub(super) async fn perform(&mut self, step: Step) -> Result<Happened, KubeError> {
         match step {
             Step::Wait(_) | Step::Refuse(_, _) => Ok(Happened::Nothing),
-            Step::AddFinalizer => {
-                self.stored = self.context.jobs.set_finalizer(&self.stored, true).await?;
-                // Nothing to say yet: the claim, or what stands in its way, is written by the next visit.
-                Ok(Happened::LookAgain)
-            }
+            Step::AddFinalizer => match self.context.jobs.set_finalizer(&self.stored, true).await {
+                Ok(stored) => {
+                    // Nothing to say yet: the claim, or what stands in its way, is written by the next visit.
+                    self.stored = stored;
+                    Ok(Happened::LookAgain)
+                }
+                Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
+                Err(error) => Err(error),
+            },
             Step::RemoveFinalizer => self.release().await,
             Step::Delete => match self.context.jobs.delete(&self.stored).await {
                 Ok(()) | Err(KubeError::Gone) => Ok(Happened::Nothing),
+                Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
                 Err(error) => Err(error),
             },
             Step::Start { recorder_uid } => self.start(recorder_uid).await,
@@ -107,8 +112,20 @@ impl Visit<'_> {
     async fn release(&mut self) -> Result<Happened, KubeError> {
         match self.context.jobs.set_finalizer(&self.stored, false).await {
             Ok(_) | Err(KubeError::Gone) => Ok(Happened::Released),
+            Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// What we know is old: reads the object anew, lest the next visit, on a watch cache that lags behind, meets the
+    /// same conflict.
+    async fn look_anew(&mut self, happened: Happened) -> Result<Happened, KubeError> {
+        let newer = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await?;
+        if newer.uid() != self.stored.uid() {
+            return Err(KubeError::Gone);
+        }
+        self.stored = newer;
+        Ok(happened)
     }
 
     // === start ===
@@ -189,8 +206,8 @@ impl Visit<'_> {
         // Nothing was started with the resourceId, and nothing is billed for it.
         self.seen.memory.sessions.remove(&attempt);
         match error {
-            KubeError::Conflict | KubeError::Gone => Ok(Some(Happened::ClaimLost)),
-            KubeError::Invalid(_) | KubeError::Other(_) => Err(error),
+            KubeError::Conflict => self.look_anew(Happened::ClaimLost).await.map(Some),
+            KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_) => Err(error),
         }
     }
 
@@ -205,7 +222,7 @@ impl Visit<'_> {
             return Ok(Happened::Nothing);
         };
         let hash = spec_hash::of(&spec);
-        if claims::starting_again(&mut self.seen, attempt, &hash)
+        if claims::starting_again(&mut self.seen, attempt, &hash, material.token_end)
             && let Some(happened) = self.store_first().await?
         {
             return Ok(happened);
@@ -220,7 +237,7 @@ impl Visit<'_> {
 
     /// Writes what must not be lost before the call that follows. `Some` means that it must not be made.
     async fn store_first(&mut self) -> Result<Option<Happened>, KubeError> {
-        if self.presence == Presence::Vanished {
+        if self.presence != Presence::Present {
             return Ok(None);
         }
         report(&mut self.seen);
@@ -231,8 +248,8 @@ impl Visit<'_> {
                 self.note_transition();
                 Ok(None)
             }
-            Err(KubeError::Conflict | KubeError::Gone) => Ok(Some(Happened::LookAgain)),
-            Err(error @ (KubeError::Invalid(_) | KubeError::Other(_))) => Err(error),
+            Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await.map(Some),
+            Err(error @ (KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_))) => Err(error),
         }
     }
 

@@ -29,7 +29,7 @@ impl Visit<'_> {
         let mut waits = SAVE_AGAIN.iter();
         let mut conflicts = 0;
         self.work_in(happened);
-        if self.presence == Presence::Vanished {
+        if self.presence != Presence::Present {
             return Ok(());
         }
         loop {

@@ -24,8 +24,13 @@ impl Visit<'_> {
         self.told = self.seen.status.clone();
     }
 
-    /// Publishes what changed and what the visit noticed.
-    pub(super) fn tell(&mut self) {
+    /// Publishes what changed and what the visit noticed; not if it could not be saved, for then it will be worked out,
+    /// and told, again.
+    pub(super) fn tell(&mut self, saved: bool) {
+        if !saved {
+            self.notices.clear();
+            return;
+        }
         self.note_transition();
         for notice in std::mem::take(&mut self.notices) {
             self.publish(notice);

@@ -121,9 +121,15 @@ fn a_start_that_never_left_is_free_to_be_repeated() {
 fn a_sid_makes_a_session() {
     let new = || Outcome::Confirmed(Started::New { sid: "abc".into() });
     let found = || Outcome::Confirmed(Started::Already { sid: Some("abc".into()) });
-    for (outcome, control_end, reason) in [
-        (new(), 72 * 3600, "the vendor counts from the sid"),
-        (found(), 72 * 3600 - 60, "nobody knows since when it runs: counted from the acquire"),
+    let claimed = spec_hash::of(&fixtures::spec());
+    for (outcome, control_end, hash, reason) in [
+        (new(), 72 * 3600, HASH, "the vendor counts from the sid, and takes the spec that was sent"),
+        (
+            found(),
+            72 * 3600 - 60,
+            &claimed,
+            "it runs since nobody knows when, with the spec of an earlier start",
+        ),
     ] {
         let mut seen = doubtful(seen_in(SessionState::Claimed));
         let notices = started(&mut seen, 1, HASH, outcome);
@@ -131,7 +137,7 @@ fn a_sid_makes_a_session() {
         assert!(notices[0].words.contains("abc") && !notices[0].warning);
         let session = &seen.status.sessions[0];
         assert_eq!((session.state, session.sid.as_deref()), (SessionState::Running, Some("abc")));
-        assert_eq!((session.spec_hash.as_str(), &session.confirm_time), (HASH, &None));
+        assert_eq!((session.spec_hash.as_str(), &session.confirm_time), (hash, &None), "{reason}");
         let left = session.control_end_time.as_ref().map(|end| seen.now.until(end));
         assert_eq!(left, Some(secs(control_end)), "{reason}");
         assert_eq!((gate(&seen), &known(&seen).unanswered), (secs(5), &None), "asked for after 5 s");
@@ -268,6 +274,11 @@ fn an_update_is_repeated_until_it_is_taken() {
             let rejected = matches!(outcome, Outcome::Rejected(_));
             updated(&mut seen, 1, HASH, outcome);
             assert_ne!(plan(&seen), Step::Update { attempt: 1 }, "{kind:?}: not at once again");
+            if rejected && kind == Kind::InvalidParameter {
+                let replace = Step::Stop { attempt: 1, cause: crate::lifecycle::plan::StopCause::Replaced };
+                assert_eq!(plan(&seen), replace, "a new session may take what a running one does not");
+                continue;
+            }
             assert_eq!(seen.status.sessions[0].spec_hash, spec_hash::of(&crate::lifecycle::fixtures::spec()));
             assert_eq!(known(&seen).death.is_some(), kind == Kind::NotFound && rejected, "{kind:?}");
         }
@@ -409,7 +420,7 @@ fn a_session_is_of_the_spec_whose_start_took_effect() {
         // There and back again.
         for interval in [20, 10].into_iter().take(edits) {
             let spec = SnapshotJobSpec { interval_seconds: interval, ..fixtures::spec() };
-            claims::starting_again(&mut seen, attempt, &spec_hash::of(&spec));
+            claims::starting_again(&mut seen, attempt, &spec_hash::of(&spec), None);
             seen.spec = Ok(spec);
         }
         let hash = spec_hash::of(seen.spec.as_ref().expect("a spec"));
