@@ -9,8 +9,11 @@
 )]
 
 mod crash;
+mod fleet;
 mod kstatus;
+mod outage;
 mod role;
 mod scenarios;
+mod settings;
 mod world;
 mod writes;
