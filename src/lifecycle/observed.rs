@@ -272,6 +272,18 @@ impl Observed {
         }
         let remembered = self.memory.sessions.values().map(|known| known.session.clone());
         self.status.sessions = remembered.collect();
+        self.recall_beginnings();
+    }
+
+    /// A wiped status does not know any more when the run began, but a session of the run does; without that
+    /// `durationSeconds` and `activeDeadlineSeconds` would never end it.
+    fn recall_beginnings(&mut self) {
+        let status = &mut self.status;
+        let of_this_run = || status.sessions.iter().filter(|session| session.state != SessionState::Stopping);
+        let begun = of_this_run().map(|session| session.acquire_time.clone()).next();
+        let captured = of_this_run().find_map(|session| session.confirm_time.clone());
+        status.start_time = status.start_time.take().or(begun);
+        status.capture_start_time = status.capture_start_time.take().or(captured);
     }
 
     /// A session that was proved over stays so, although the write that said it failed.
@@ -426,5 +438,24 @@ mod tests {
         assert!(!job.restart_wanted());
         job.job.restart = None;
         assert!(!job.restart_wanted(), "an annotation taken away asks for nothing");
+    }
+
+    #[test]
+    fn a_wiped_status_knows_again_when_the_run_began() {
+        let begun = seen().now.stored();
+        for (state, known, reason) in [
+            (SessionState::Running, true, "the run goes on"),
+            (SessionState::Stopping, false, "the run of a session that ends may be over, and another begin"),
+        ] {
+            let mut wiped = seen_in(state);
+            let session =
+                Session { acquire_time: begun.clone(), confirm_time: Some(begun.clone()), ..session(state) };
+            wiped.memory.sessions.get_mut(&1).expect("it is known").session = session;
+            wiped.status = SnapshotJobStatus::default();
+            let joined = joined(wiped);
+            let beginning = known.then(|| begun.clone());
+            assert_eq!(joined.status.start_time, beginning, "{reason}");
+            assert_eq!(joined.status.capture_start_time, beginning, "{reason}");
+        }
     }
 }

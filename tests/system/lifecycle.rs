@@ -310,3 +310,25 @@ async fn stops_of_every_kind_of_session_are_understood() {
     }
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_with_an_app_certificate_gets_tokens_of_its_own() {
+    const CERTIFICATE: &str = "5cfd2fd1755d40ecb72977518be15d3b";
+    let world = Plan::new("certificate").faster(20).app_certificate(CERTIFICATE).make().await;
+    let account = json!({"customerId": world.simulator.customer_id(),
+        "customerSecret": world.simulator.customer_secret(), "appCertificate": CERTIFICATE});
+    world.secret("agora", account).await;
+    let job = capturing(&world, "lobby", |_| {}).await;
+    // A wrong token would end the session a moment after its start.
+    world.until_sessions(&[("minFiles", "2"), ("state", "live")], 1).await;
+    let start = &world.calls("start").await[0];
+    assert!(
+        start["body"]["clientRequest"]["token"].as_str().is_some_and(|token| token.starts_with("sha256:"))
+    );
+    let times = |field: &str| -> jiff::Timestamp {
+        job["status"]["sessions"][0][field].as_str().expect(field).parse().expect("a time")
+    };
+    let life = times("tokenEndTime").duration_since(times("acquireTime"));
+    assert!((86_390..=86_400).contains(&life.as_secs()), "a token lives 24 hours, not {life:#}");
+    world.end().await;
+}

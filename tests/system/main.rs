@@ -9,13 +9,17 @@
 )]
 
 mod bad_input;
+mod binary;
 mod crash;
 mod deletion;
+mod fleet;
 mod kstatus;
 mod lifecycle;
+mod outage;
 mod refusals;
 mod role;
 mod scenarios;
+mod settings;
 mod telling;
 mod vendor;
 mod world;

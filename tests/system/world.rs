@@ -390,6 +390,17 @@ impl World {
         }
     }
 
+    /// Visits to jobs that have ended, by the operator's own count.
+    pub async fn visits(&self) -> u64 {
+        let operator = self.operator.as_ref().expect("an operator");
+        let metrics = operator.metrics().await.expect("metrics");
+        metrics
+            .lines()
+            .filter(|line| line.starts_with("controller_runtime_reconcile_total{"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
     // === the vendor's witness ===
 
     /// Every session that ever ran.

@@ -3,7 +3,7 @@
 use agora_snapshot_testbed::Writes;
 use serde_json::json;
 
-use crate::world::{Plan, SOON, World};
+use crate::world::{Plan, SOON};
 
 /// In real time: 5 s between the sid and the confirmation leave no doubt which write belongs to what.
 #[tokio::test(flavor = "multi_thread")]
@@ -30,9 +30,9 @@ async fn a_spurious_visit_writes_nothing() {
     world.until_capturing("lobby").await;
     for touch in ["one", "two", "three"] {
         let quiet = world.mark().await;
-        let visits = finished_visits(&world).await;
+        let visits = world.visits().await;
         world.patch("lobby", json!({"metadata": {"annotations": {"example.com/touched": touch}}})).await;
-        let more = async || (finished_visits(&world).await > visits).then_some(());
+        let more = async || (world.visits().await > visits).then_some(());
         world.eventually("a visit after the touch", SOON, more).await;
         let writes = world.writes_of("lobby", quiet).await;
         assert_eq!(writes.count(), 0, "{}", told(&writes));
@@ -49,24 +49,13 @@ async fn a_spurious_visit_in_a_backoff_writes_and_calls_nothing() {
     world.create("lobby", world.spec("lobby")).await;
     world.until_ready_is("lobby", "False", "QuotaQueued").await;
     let quiet = world.mark().await;
-    let (calls, visits) = (world.calls("acquire").await.len(), finished_visits(&world).await);
+    let (calls, visits) = (world.calls("acquire").await.len(), world.visits().await);
     world.patch("lobby", json!({"metadata": {"labels": {"touched": "yes"}}})).await;
-    let more = async || (finished_visits(&world).await > visits).then_some(());
+    let more = async || (world.visits().await > visits).then_some(());
     world.eventually("a visit after the touch", SOON, more).await;
     assert_eq!(world.writes_of("lobby", quiet).await.count(), 0);
     assert_eq!(world.calls("acquire").await.len(), calls);
     world.end().await;
-}
-
-/// Visits that have ended, by the operator's own count.
-async fn finished_visits(world: &World) -> u64 {
-    let operator = world.operator.as_ref().expect("an operator");
-    let metrics = operator.metrics().await.expect("metrics");
-    metrics
-        .lines()
-        .filter(|line| line.starts_with("controller_runtime_reconcile_total{"))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-        .sum()
 }
 
 fn told(writes: &Writes) -> String {

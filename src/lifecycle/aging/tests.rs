@@ -215,3 +215,58 @@ fn a_deletion_is_known_since_its_first_visit() {
     pass(&mut job, 60);
     assert_eq!(aged(job).0.memory.deleting_since, Some(began));
 }
+
+#[test]
+fn what_was_proved_holds_although_the_write_that_said_so_failed() {
+    let stored = seen_in(SessionState::Running);
+    let mut visit = stored.clone();
+    super::end_session(&mut visit, 1, EndReason::Idle);
+    finish(&mut visit, Reason::Completed, "Nobody was there.");
+    // The next visit reads the status as it was.
+    let mut next = Observed { memory: visit.remembered(), ..stored };
+    next.join();
+    let (next, _) = aged(next);
+    assert!(next.status.sessions.is_empty(), "the session does not come back in doubt");
+    assert_eq!(next.status.history[0].end_reason, EndReason::Idle);
+    assert_eq!(intent(&next), Intent::Rest, "and the job is complete");
+    // Once it is written nothing has to be remembered.
+    let mut written = Observed { memory: next.remembered(), ..next };
+    written.join();
+    assert!(written.memory.over.is_empty());
+}
+
+#[test]
+fn a_claim_that_was_refused_is_not_doubted_after_a_failed_write() {
+    let stored = seen_in(SessionState::Claimed);
+    let mut visit = stored.clone();
+    super::forget(&mut visit, 1);
+    let mut next = Observed { memory: visit.remembered(), ..stored };
+    next.join();
+    assert!(next.status.sessions.is_empty() && next.status.history.is_empty());
+}
+
+#[test]
+fn a_failure_that_was_not_saved_is_forgotten_when_the_spec_is_mended() {
+    let mut visit = seen();
+    finish(&mut visit, Reason::InvalidParameter, "The vendor refused it.");
+    let mut edited = Observed { memory: visit.remembered(), ..seen() };
+    edited.job.generation += 1;
+    assert_eq!(intent(&aged(edited).0), Intent::Capture);
+}
+
+#[test]
+fn a_running_session_without_a_sid_is_one_to_be_recovered() {
+    let mut edited = seen_in(SessionState::Running);
+    edited.status.sessions[0].sid = None;
+    assert_eq!(aged(edited).0.status.sessions[0].state, SessionState::Recovering);
+}
+
+#[test]
+fn a_token_ends_the_doubt_about_a_lost_sid() {
+    let mut lost = seen_in(SessionState::Recovering);
+    lost.status.sessions[0].token_end_time = Some(lost.now.stored());
+    assert_eq!(aged(later(lost.clone(), 119)).0.status.sessions.len(), 1);
+    let (over, _) = aged(later(lost, 120));
+    assert!(over.status.sessions.is_empty());
+    assert_eq!(over.status.history[0].end_reason, EndReason::Lost);
+}

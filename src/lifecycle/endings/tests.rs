@@ -255,3 +255,25 @@ fn a_restart_is_answered_by_an_attempt_and_not_by_two_rounds_of_them() {
     assert_eq!(seen.status.last_handled_restart.as_deref(), Some("1"));
     assert!(!crate::lifecycle::intent::is_revived(&seen), "the attempt that failed was the one asked for");
 }
+
+#[test]
+fn one_loss_after_the_other_is_slowed_down() {
+    let mut seen = seen_in(SessionState::Running);
+    let session = seen.status.sessions[0].clone();
+    let mut waits = vec![];
+    for n in 1..=4 {
+        let mut next = Session { nonce: format!("n{n}"), ..session.clone() };
+        next.start_time = Some(seen.now.stored());
+        next.confirm_time = next.start_time.clone();
+        next.resource_id = format!("r{n}");
+        seen.status.sessions = vec![next];
+        seen.memory.sessions.clear();
+        seen.join();
+        seen.memory.attempt_gate = Duration::ZERO;
+        death(&mut seen);
+        waits.push(seen.memory.attempt_gate.saturating_sub(seen.now.mono).as_secs());
+    }
+    assert_eq!(waits, [0, 10, 20, 40], "one is replaced at once");
+    assert_eq!(seen.status.failures, None, "they say nothing against the spec");
+    assert_eq!(seen.memory.refusal.expect("it is said").reason, Reason::SessionLost);
+}

@@ -474,3 +474,46 @@ fn of_several_sessions_the_one_that_needs_something_goes_first() {
     ]);
     assert_eq!(seen.memory.sessions[&2].starts, Starts::WithoutEffect);
 }
+
+#[test]
+fn what_nobody_could_stop_later_is_stopped_now() {
+    let near_the_end = |left: u64| {
+        with(seen_in(SessionState::Running), |seen| {
+            let days_ago = seen.now.wall - jiff::SignedDuration::from_hours(72);
+            seen.status.sessions[0].start_time = Some(crate::lifecycle::timing::stored(days_ago));
+            seen.status.sessions[0].control_end_time = Some(seen.now.after(secs(left)));
+            seen.start_problem = Some(missing_secret());
+        })
+    };
+    check(vec![
+        ("a replacement cannot be started: what runs goes on", near_the_end(301), Step::Query { attempt: 1 }),
+        ("but not past its control window", near_the_end(300), stop(StopCause::Replaced)),
+        (
+            "also when the spec is not understood",
+            not_understood(near_the_end(300)),
+            stop(StopCause::Replaced),
+        ),
+        (
+            "without credentials there is nothing to be done",
+            with(near_the_end(300), |seen| seen.control_problem = Some(missing_secret())),
+            wait(15),
+        ),
+    ]);
+}
+
+#[test]
+fn a_session_that_cannot_be_read_is_neither_ignored_nor_waited_for_for_ever() {
+    let unreadable = |seen| with(seen, |seen: &mut Observed| seen.unreadable = vec![7]);
+    let Step::Refuse(problem, _) = plan(&unreadable(seen())) else { panic!("nothing is started beside it") };
+    assert!(problem.words().contains("newer operator"), "{problem:?}");
+    assert!(matches!(plan(&unreadable(deleting(seen()))), Step::Refuse(_, _)), "it may be billed");
+    let late = later(unreadable(deleting(seen())), 900);
+    assert_eq!(plan(&late), Step::RemoveFinalizer, "a namespace never hangs for ever");
+    assert_eq!(unreadable(seen()).next_attempt(), 8, "its number is taken");
+}
+
+#[test]
+fn a_stop_that_is_refused_for_good_is_followed_by_a_question() {
+    let refused = with_known(seen_in(SessionState::Stopping), |known| known.stop_refused = true);
+    assert_eq!(plan(&refused), Step::Query { attempt: 1 });
+}
