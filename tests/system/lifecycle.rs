@@ -280,7 +280,8 @@ async fn a_session_is_renewed_before_the_vendor_lets_go_of_it() {
     let ran = world.one_at_a_time("lobby").await;
     assert_eq!((ran.len(), &ran[0]["endReason"]), (2, &json!("stopped")));
     let billed = ran[0]["billedSeconds"].as_u64().expect("a number");
-    assert!((2400..3600).contains(&billed), "{billed} s of an hour");
+    // Five minutes before its end it would be stopped even if nothing could follow it.
+    assert!((2400..3200).contains(&billed), "{billed} s of an hour");
     world.end().await;
 }
 

@@ -277,6 +277,21 @@ async fn a_start_behind_a_late_answer_without_sid_is_never_followed_by_a_second(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_a_later_try_proves_nothing_of_the_first() {
+    let world = Plan::new("first-try").faster(20).setting("alreadyStartedSid", "present").make().await;
+    world.fault(json!({"verb": "start", "times": 1, "drop": "after"})).await;
+    world.answer("start", 1, 500, service(502, "Failed to allocate worker")).await;
+    world.answer("start", 1, 400, service(2, "services not selected!")).await;
+    world.create("lobby", world.spec("lobby")).await;
+    let job = world.until_capturing("lobby").await;
+    let ran = world.one_at_a_time("lobby").await;
+    assert_eq!((ran.len(), world.calls("acquire").await.len()), (1, 1), "the first try is the one that runs");
+    assert_eq!(job["status"]["sessions"][0]["sid"], ran[0]["sid"]);
+    assert!(job["status"].get("failures").is_none());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn somebody_elses_session_on_the_uid_is_neither_adopted_nor_stopped() {
     let world = Plan::new("foreign").faster(20).make().await;
     world.simulator.join("lobby", 7).await.expect("a user joins");
