@@ -10,6 +10,7 @@ use super::intent::{Intent, intent};
 use super::notice::Notice;
 use super::observed::{Observed, Refusal};
 use super::outcome::{Answer, Kind};
+use super::recorder;
 use super::report::finish;
 use super::words;
 use crate::api::Reason;
@@ -121,7 +122,8 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
 
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
-    let refusal = words::refusal(answer);
+    let own = answer.kind == Kind::Conflict && former_may_be_leaving(seen);
+    let refusal = if own { words::leaving() } else { words::refusal(answer) };
     // An attempt answers a restart, whatever came of it: else a job that fails would be revived by it at once.
     seen.status.last_handled_restart.clone_from(&seen.job.restart);
     let counts = match answer.kind {
@@ -148,6 +150,7 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     }
     let wait = match answer.kind {
         Kind::AccountSuspended => seen.timing.refused_every,
+        Kind::Conflict if own => seen.timing.leaving.saturating_mul(1 << seen.memory.acquire_failures.min(6)),
         _ => backoff::before_repeat(answer, seen.memory.acquire_failures, &seen.timing),
     };
     let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
@@ -158,6 +161,20 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     if wait >= seen.timing.backoff_first {
         seen.status.next_attempt_time = Some(seen.now.after(wait));
     }
+}
+
+/// The vendor confirmed a stop. The recorder takes a moment to leave, and its uid is not free before.
+pub(super) fn leaves(seen: &mut Observed) {
+    seen.memory.attempt_gate = seen.memory.attempt_gate.max(seen.now.mono + seen.timing.leaving);
+    seen.memory.refusal.get_or_insert_with(words::leaving);
+}
+
+/// Whether the recorder uid of the next session may still be that of one which was stopped a moment ago.
+fn former_may_be_leaving(seen: &Observed) -> bool {
+    let Ok(spec) = &seen.spec else { return false };
+    let uids = recorder::uids(spec, &seen.job.namespace, &seen.job.name);
+    let lately = |past: &&PastSession| !seen.now.is_past(&past.end_time, seen.timing.leaving_at_most);
+    seen.status.history.iter().filter(lately).any(|past| uids.first() == Some(&past.recorder_uid))
 }
 
 /// A failure that counts against `backoffLimit`.

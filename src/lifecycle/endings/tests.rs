@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::api::ConditionType;
+use crate::lifecycle::answers::stopped;
 use crate::lifecycle::conditions::Effort;
+use crate::lifecycle::fixtures;
 use crate::lifecycle::fixtures::{KINDS, answer, assert_says, assert_verdict, pass, seen, seen_in, session};
+use crate::lifecycle::outcome::{Outcome, Stopped};
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::report::report;
 
@@ -147,6 +150,43 @@ fn what_counts_as_a_failure_and_what_is_said_of_it() {
         let message = assert_verdict(&seen, "False", effort, reason, &format!("{kind:?}"));
         assert!(message.contains("400/2 \"vendor's words\""), "{kind:?}: {message}");
         assert!(message.contains("nextAttemptTime"), "{kind:?} does not say what is next: {message}");
+    }
+}
+
+#[test]
+fn a_uid_that_our_own_recorder_is_leaving_is_not_somebody_elses() {
+    for (after, other_uid, reason, wait) in [
+        (5, 0, Reason::Replacing, 5),
+        (119, 0, Reason::Replacing, 5),
+        (120, 0, Reason::RecorderUidInUse, 10),
+        (5, 1, Reason::RecorderUidInUse, 10),
+    ] {
+        let why = format!("{after} s after the stop, uid {other_uid} beside it");
+        let mut seen = seen_in(SessionState::Stopping);
+        let own = recorder::uids(&fixtures::spec(), "live", "lobby")[0];
+        seen.status.sessions[0].recorder_uid = own + other_uid;
+        stopped(&mut seen, 1, Outcome::Confirmed(Stopped::NoRecordedData));
+        report(&mut seen);
+        assert_verdict(&seen, "False", Effort::Working, Reason::Replacing, &why);
+        assert_eq!(plan(&seen), Step::Wait(secs(5)), "{why}: the recorder needs a moment to leave");
+        pass(&mut seen, after);
+        assert_eq!(plan(&seen), Step::Start { recorder_uid: own }, "{why}");
+        refused(&mut seen, &answer(Kind::Conflict));
+        report(&mut seen);
+        assert_verdict(&seen, "False", Effort::Working, reason, &why);
+        assert_eq!((plan(&seen), seen.status.failures), (Step::Wait(secs(wait)), None), "{why}");
+    }
+}
+
+#[test]
+fn the_wait_for_our_own_recorder_grows_like_any_other() {
+    let mut seen = seen_in(SessionState::Stopping);
+    seen.status.sessions[0].recorder_uid = recorder::uids(&fixtures::spec(), "live", "lobby")[0];
+    stopped(&mut seen, 1, Outcome::Confirmed(Stopped::NoRecordedData));
+    for wait in [5, 10, 20, 40] {
+        refused(&mut seen, &answer(Kind::Conflict));
+        assert_eq!(plan(&seen), Step::Wait(secs(wait)));
+        pass(&mut seen, wait);
     }
 }
 
