@@ -108,7 +108,7 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     let known = seen.known(session);
     let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };
     let Ok(spec) = &seen.spec else { return false };
-    if known.highest_status.is_none_or(|status| status > 4) {
+    if known.highest_status.is_none_or(|status| status > 4) || has_snapshots(seen, session) {
         return false;
     }
     let product = |time: Timestamp| {
@@ -118,6 +118,13 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     let last_alive = known.last_alive.map_or(Duration::ZERO, product);
     // It ended between the last sign of life and the first 404.
     last_alive <= idle + seen.timing.idle_slack && product(missing) + seen.timing.idle_slack >= idle
+}
+
+/// Whether the newest snapshot that was found is the session's: then somebody was there, whatever the vendor said when
+/// it was last asked.
+fn has_snapshots(seen: &Observed, session: &Session) -> bool {
+    let newest = seen.status.snapshots.as_ref().and_then(|snapshots| snapshots.last_file.as_deref());
+    newest.zip(session.sid.as_deref()).is_some_and(|(file, sid)| file.contains(sid))
 }
 
 /// A refusal that left nothing behind.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::ConditionType;
+use crate::api::status::SnapshotsSummary;
 use crate::lifecycle::answers::stopped;
 use crate::lifecycle::conditions::Effort;
 use crate::lifecycle::fixtures;
@@ -52,6 +53,13 @@ fn idle_is_who_never_had_video_and_went_about_when_the_idle_timeout_was_over() {
         let mut seen = seen;
         death(&mut seen);
         assert_eq!(seen.status.history[0].end_reason, end, "{reason}");
+    }
+    for (of, end) in [("5d3f", EndReason::Lost), ("77aa", EndReason::Idle)] {
+        let mut seen = ended(310, 290, 4);
+        let last_file = Some(format!("lobby/{of}_lobby__uid_s_7__uid_e_video_20260101000000000.jpg"));
+        seen.status.snapshots = Some(SnapshotsSummary { count: 1, last_file, ..SnapshotsSummary::default() });
+        death(&mut seen);
+        assert_eq!(seen.status.history[0].end_reason, end, "the newest snapshot is of {of}");
     }
     let mut seen = ended(310, 290, 4);
     seen.session_mut(1).expect("a session").1.highest_status = None;
