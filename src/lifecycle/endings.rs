@@ -121,7 +121,12 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
 
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
-    let refusal = words::refusal(answer);
+    let mut refusal = words::refusal(answer);
+    if answer.kind == Kind::InvalidParameter
+        && let Some(hint) = seen.spec.as_ref().ok().and_then(words::short_interval)
+    {
+        refusal.words = format!("{}. {}", refusal.words, hint.trim_end_matches('.'));
+    }
     // An attempt answers a restart, whatever came of it: else a job that fails would be revived by it at once.
     seen.status.last_handled_restart.clone_from(&seen.job.restart);
     let counts = match answer.kind {
