@@ -19,6 +19,7 @@ mod role;
 mod scenarios;
 mod settings;
 mod telling;
+mod tokens;
 mod vendor;
 mod world;
 mod writes;
