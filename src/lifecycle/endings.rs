@@ -10,6 +10,7 @@ use super::intent::{Intent, intent};
 use super::notice::Notice;
 use super::observed::{Observed, Refusal};
 use super::outcome::{Answer, Kind};
+use super::recorder;
 use super::report::finish;
 use super::words;
 use crate::api::Reason;
@@ -107,7 +108,7 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     let known = seen.known(session);
     let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };
     let Ok(spec) = &seen.spec else { return false };
-    if known.highest_status.is_none_or(|status| status > 4) {
+    if known.highest_status.is_none_or(|status| status > 4) || has_snapshots(seen, session) {
         return false;
     }
     let product = |time: Timestamp| {
@@ -119,9 +120,17 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     last_alive <= idle + seen.timing.idle_slack && product(missing) + seen.timing.idle_slack >= idle
 }
 
+/// Whether the newest snapshot that was found is the session's: then somebody was there, whatever the vendor said when
+/// it was last asked.
+fn has_snapshots(seen: &Observed, session: &Session) -> bool {
+    let newest = seen.status.snapshots.as_ref().and_then(|snapshots| snapshots.last_file.as_deref());
+    newest.zip(session.sid.as_deref()).is_some_and(|(file, sid)| file.contains(sid))
+}
+
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
-    let mut refusal = words::refusal(answer);
+    let own = answer.kind == Kind::Conflict && former_may_be_leaving(seen);
+    let mut refusal = if own { words::leaving() } else { words::refusal(answer) };
     if answer.kind == Kind::InvalidParameter
         && let Some(hint) = seen.spec.as_ref().ok().and_then(words::short_interval)
     {
@@ -153,6 +162,7 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     }
     let wait = match answer.kind {
         Kind::AccountSuspended => seen.timing.refused_every,
+        Kind::Conflict if own => seen.timing.leaving.saturating_mul(1 << seen.memory.acquire_failures.min(6)),
         _ => backoff::before_repeat(answer, seen.memory.acquire_failures, &seen.timing),
     };
     let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
@@ -163,6 +173,20 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     if wait >= seen.timing.backoff_first {
         seen.status.next_attempt_time = Some(seen.now.after(wait));
     }
+}
+
+/// The vendor confirmed a stop. The recorder takes a moment to leave, and its uid is not free before.
+pub(super) fn leaves(seen: &mut Observed) {
+    seen.memory.attempt_gate = seen.memory.attempt_gate.max(seen.now.mono + seen.timing.leaving);
+    seen.memory.refusal.get_or_insert_with(words::leaving);
+}
+
+/// Whether the recorder uid of the next session may still be that of one which was stopped a moment ago.
+fn former_may_be_leaving(seen: &Observed) -> bool {
+    let Ok(spec) = &seen.spec else { return false };
+    let uids = recorder::uids(spec, &seen.job.namespace, &seen.job.name);
+    let lately = |past: &&PastSession| !seen.now.is_past(&past.end_time, seen.timing.leaving_at_most);
+    seen.status.history.iter().filter(lately).any(|past| uids.first() == Some(&past.recorder_uid))
 }
 
 /// A failure that counts against `backoffLimit`.

@@ -40,6 +40,11 @@ pub struct Timing {
     pub death_gap: Duration,
     /// A session that says it is ending, and does not, is stopped after this time.
     pub ending_limit: Duration,
+    /// A recorder takes a few seconds to leave its channel after its stop was confirmed; until then a start under its
+    /// uid is refused with code 53.
+    pub leaving: Duration,
+    /// Code 53 so long after the job's own session was stopped still speaks of that session. Its upload may keep it.
+    pub leaving_at_most: Duration,
     /// First wait after a failure; doubles.
     pub backoff_first: Duration,
     /// As a Kubernetes Job.
@@ -105,6 +110,8 @@ impl Default for Timing {
             death_answers: 4,
             death_gap: s(45),
             ending_limit: s(300),
+            leaving: s(5),
+            leaving_at_most: s(120),
             backoff_first: s(10),
             backoff_most: s(360),
             repeat_late: [s(3), s(6)],
@@ -196,6 +203,7 @@ mod tests {
         assert_eq!(timing.query_at_most_every, s(10));
         assert_eq!((timing.death_after, timing.death_answers, timing.death_gap), (s(120), 4, s(45)));
         assert!(timing.death_every < timing.death_gap);
+        assert_eq!((timing.leaving, timing.leaving_at_most), (s(5), s(120)));
         assert_eq!((timing.backoff_first, timing.backoff_most), (s(10), s(360)));
         assert_eq!(timing.repeat_late, [s(3), s(6)]);
         assert_eq!(timing.repeat_server_fault, [s(3), s(6), s(9)]);

@@ -71,6 +71,12 @@ pub fn refusal(answer: &Answer) -> Refusal {
     Refusal { reason, words, needs_person }
 }
 
+/// Why nothing runs right after the job's own session was stopped.
+pub fn leaving() -> Refusal {
+    let words = "The job's former session is leaving the channel".to_owned();
+    Refusal { reason: Reason::Replacing, words, needs_person: false }
+}
+
 /// The vendor's own words, with its numbers: `400/2 "reason"`.
 pub fn said(answer: &Answer) -> String {
     let text = answer.words.trim();
