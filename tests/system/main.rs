@@ -9,10 +9,12 @@
 )]
 
 mod bad_input;
+mod binary;
 mod crash;
 mod deletion;
 mod fleet;
 mod kstatus;
+mod lifecycle;
 mod outage;
 mod refusals;
 mod role;
