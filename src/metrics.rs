@@ -102,6 +102,7 @@ impl Metrics {
         };
         inner.register(&mut registry);
         inner.registry = registry;
+        inner.begin_at_zero();
         Self(Arc::new(inner))
     }
 
@@ -227,6 +228,27 @@ impl Drop for ActiveReconcile {
 }
 
 impl Inner {
+    /// Makes every series whose labels are known beforehand: a rate over one that appears with its first event misses
+    /// that event, and an alert on one that is not there says nothing.
+    fn begin_at_zero(&self) {
+        for result in ReconcileResult::ALL {
+            drop(self.reconciles.get_or_create(&ReconcileLabels::new(*result)));
+        }
+        drop(self.reconcile_errors.get_or_create(&ControllerLabels::ours()));
+        for result in StartResult::ALL {
+            drop(self.sessions_started.get_or_create(&StartLabels { result: *result }));
+        }
+        for fence in Fence::ALL {
+            drop(self.duplicates_prevented.get_or_create(&FenceLabels { fence: *fence }));
+        }
+        for verb in AgoraVerb::ALL {
+            drop(self.api_request_duration.get_or_create(&VerbLabels { verb: *verb }));
+        }
+        for changed in [true, false] {
+            drop(self.status_writes.get_or_create(&WriteLabels::new(changed)));
+        }
+    }
+
     /// The one place that names metrics. The format adds `_total` to counters by itself.
     fn register(&mut self, registry: &mut Registry) {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);

@@ -34,7 +34,7 @@ mod save;
 mod tell;
 
 use clock::Clock;
-use memories::Memories;
+use memories::{Kept, Memories};
 use neighbours::Neighbours;
 use perform::Happened;
 
@@ -99,6 +99,7 @@ struct Visit<'a> {
     seen: Observed,
     account: Option<Account>,
     material: Option<Material>,
+    kept: Kept,
     bucket: look::Seen,
     /// The status that was last told about.
     told: SnapshotJobStatus,
@@ -122,6 +123,7 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     let result = visit.act(step).await;
     visit.tell(result.is_ok());
     remembered.memory = visit.seen.remembered();
+    remembered.kept = visit.kept;
     remembered.bucket = visit.bucket;
     remembered.newest = Some(visit.stored);
     match result {

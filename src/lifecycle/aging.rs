@@ -23,14 +23,6 @@ pub fn time_passed(seen: &mut Observed) -> Vec<Notice> {
             "A finished job begins anew: its spec or its restart annotation changed.",
         ));
     }
-    if intent(seen) == Intent::Suspend && seen.status.sessions.is_empty() {
-        seen.status.start_time = None;
-        seen.status.capture_start_time = None;
-        seen.status.next_attempt_time = None;
-        seen.memory.refusal = None;
-        seen.memory.attempt_gate = Duration::ZERO;
-        seen.status.failures = None;
-    }
     finish_again(seen);
     if seen.job.deleting {
         seen.memory.deleting_since.get_or_insert(seen.now.mono);

@@ -10,9 +10,8 @@ use super::intent::{Intent, intent};
 use super::notice::Notice;
 use super::observed::{Observed, Refusal};
 use super::outcome::{Answer, Kind};
-use super::recorder;
 use super::report::finish;
-use super::words;
+use super::{recorder, words};
 use crate::api::Reason;
 use crate::api::spec::OnIdle;
 use crate::api::status::{EndReason, PastSession, Session, SessionState};
@@ -130,7 +129,12 @@ fn has_snapshots(seen: &Observed, session: &Session) -> bool {
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     let own = answer.kind == Kind::Conflict && former_may_be_leaving(seen);
-    let refusal = if own { words::leaving() } else { words::refusal(answer) };
+    let mut refusal = if own { words::leaving() } else { words::refusal(answer) };
+    if answer.kind == Kind::InvalidParameter
+        && let Some(hint) = seen.spec.as_ref().ok().and_then(words::short_interval)
+    {
+        refusal.words = format!("{}. {}", refusal.words, hint.trim_end_matches('.'));
+    }
     // An attempt answers a restart, whatever came of it: else a job that fails would be revived by it at once.
     seen.status.last_handled_restart.clone_from(&seen.job.restart);
     let counts = match answer.kind {

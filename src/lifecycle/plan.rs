@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
+use super::bounds::{given_up, until_fence, wait_for_end};
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
 use super::replacement::{is_last_stop_due, is_renewal_due, wanted_difference};
@@ -240,31 +239,6 @@ fn delete(seen: &Observed) -> Step {
     })
 }
 
-/// Whether, and why, a deletion lets go of a session that it could not stop. A namespace never hangs for ever.
-fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause> {
-    let known = seen.known(session);
-    let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
-    // What went wrong before the deletion is no reason to hurry it: it may be mended for its sake.
-    let longer_than = |since: Option<Duration>, bound: Duration| {
-        since.is_some_and(|since| seen.now.mono.saturating_sub(since.max(deleted)) >= bound)
-    };
-    let fence = known.seen + seen.timing.resource_life;
-    if session.state == SessionState::Uncontrollable {
-        Some(OrphanCause::ControlEnded)
-    } else if longer_than(known.locked_out, seen.timing.orphan_without_credentials)
-        || longer_than(known.unread, seen.timing.orphan_unreachable)
-    {
-        Some(OrphanCause::NoCredentials)
-    } else if session.sid.is_none() && longer_than(Some(fence), seen.timing.orphan_without_sid) {
-        Some(OrphanCause::NoSid)
-    } else if longer_than(known.unanswered.as_ref().map(|(since, _)| *since), seen.timing.orphan_unreachable)
-    {
-        Some(OrphanCause::Unreachable)
-    } else {
-        None
-    }
-}
-
 // === one session ===
 
 /// The step for a session that shall take snapshots.
@@ -344,23 +318,6 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
     }
 }
 
-/// How long until time alone changes something for a session that cannot be acted upon.
-fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
-    let known = seen.known(session);
-    let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
-    let fence = known.seen + seen.timing.resource_life;
-    let bound = fence.max(deleted) + seen.timing.orphan_without_sid;
-    let until_bound = bound.saturating_sub(seen.now.mono);
-    let until_token = session.token_end_time.as_ref().map(|end| {
-        let since = seen.now.since(end);
-        Duration::try_from(seen.timing.token_end_margin.try_into().unwrap_or(SignedDuration::ZERO) - since)
-            .unwrap_or_default()
-            .max(seen.timing.repeat_network[0])
-    });
-    let wait = until_token.unwrap_or(seen.timing.idle_visit).min(seen.timing.idle_visit);
-    if seen.job.deleting { wait.min(until_bound) } else { wait }
-}
-
 fn gated(seen: &Observed, known: &Known, step: Step) -> Step {
     let wait = known.gate.saturating_sub(seen.now.mono);
     if wait.is_zero() { step } else { Step::Wait(wait) }
@@ -373,13 +330,6 @@ fn refuse(seen: &Observed, problem: &Problem) -> Step {
         Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) => seen.timing.idle_visit,
     };
     Step::Refuse(problem.clone(), again)
-}
-
-/// How long until a claim's resourceId is too old for a session to come of it; at once if it is.
-fn until_fence(seen: &Observed, known: &Known) -> Duration {
-    let by_process = (known.seen + seen.timing.resource_life).saturating_sub(seen.now.mono);
-    let age = Duration::try_from(seen.now.since(&known.session.acquire_time)).unwrap_or_default();
-    by_process.max(seen.timing.resource_life.saturating_sub(age))
 }
 
 fn no_later(step: Step, than: Duration) -> Step {

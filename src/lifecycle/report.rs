@@ -27,6 +27,9 @@ pub fn report(seen: &mut Observed) {
         finish(seen, reason, words);
         return;
     }
+    if intent == Intent::Suspend && seen.status.sessions.is_empty() {
+        end_run(seen);
+    }
     if intent == Intent::Capture {
         seen.status.start_time.get_or_insert_with(|| seen.now.stored());
     }
@@ -41,6 +44,18 @@ pub fn report(seen: &mut Observed) {
         }
     }
     control_reachable(seen);
+}
+
+/// Ends the run of a suspended job: what its limits count, and what it waited for. A resume begins a new one.
+fn end_run(seen: &mut Observed) {
+    let status = &mut seen.status;
+    status.start_time = None;
+    status.capture_start_time = None;
+    status.next_attempt_time = None;
+    status.failures = None;
+    seen.memory.refusal = None;
+    // A session that was just stopped still leaves its channel.
+    seen.memory.attempt_gate = seen.memory.attempt_gate.min(seen.now.mono + seen.timing.leaving);
 }
 
 /// Ends the job: completed or, for any other reason, failed.

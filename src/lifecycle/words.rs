@@ -3,8 +3,8 @@
 use super::observed::Refusal;
 use super::outcome::{Answer, Kind};
 use super::plan::OrphanCause;
-use crate::api::Reason;
 use crate::api::status::Session;
+use crate::api::{Reason, SnapshotJobSpec};
 
 /// What an answer means for a job that has no session.
 pub fn refusal(answer: &Answer) -> Refusal {
@@ -85,6 +85,20 @@ pub fn said(answer: &Answer) -> String {
         (Some(http), None) => format!("{http} \"{text}\""),
         (None, _) => text.to_owned(),
     }
+}
+
+/// Lowest `captureInterval` of the vendor's newer references; its guide and older ones say 1.
+const DOCUMENTED_MINIMUM: i32 = 5;
+
+/// What is to be said of an interval below the documented minimum.
+pub fn short_interval(spec: &SnapshotJobSpec) -> Option<String> {
+    (spec.interval_seconds < DOCUMENTED_MINIMUM).then(|| {
+        format!(
+            "intervalSeconds is {}; newer references of the vendor give {DOCUMENTED_MINIMUM} as the minimum, and may \
+             refuse less.",
+            spec.interval_seconds
+        )
+    })
 }
 
 /// A session that takes snapshots.

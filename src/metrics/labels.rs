@@ -12,6 +12,11 @@ macro_rules! label_values {
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub enum $name { $($(#[$value_doc])* $value,)+ }
 
+        impl $name {
+            /// Every value.
+            pub(super) const ALL: &'static [Self] = &[$(Self::$value,)+];
+        }
+
         impl EncodeLabelValue for $name {
             fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
                 let word = match self { $(Self::$value => $word,)+ };

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::ResourceExt;
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::agora::material::{Account, Material};
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::observed::Memory;
 
@@ -17,12 +18,24 @@ pub struct Remembered {
     pub memory: Memory,
     /// The object as last seen or written. Newer than the watch cache right after a write of ours.
     pub newest: Option<StoredJob>,
+    /// What was read of its Secrets when they were last whole.
+    pub kept: Kept,
     /// What was seen in the bucket.
     pub bucket: super::look::Seen,
     /// Calls to the API server in a row that failed.
     pub kube_failures: u32,
     /// Whether the object is gone and its sessions are being stopped from memory.
     pub farewell: bool,
+}
+
+/// Secrets as they last were. A namespace that is deleted takes its Secrets with it, often before its jobs: what was
+/// started with them can still be stopped with them. Used for nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Enough to stop.
+    pub account: Option<Account>,
+    /// Enough to find out what became of a start.
+    pub material: Option<Material>,
 }
 
 /// All of them.

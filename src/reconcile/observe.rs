@@ -58,6 +58,7 @@ pub(super) async fn observe<'a>(
         seen,
         account: None,
         material: None,
+        kept: remembered.kept.clone(),
         bucket: remembered.bucket.clone(),
         told: stored_status,
         notices: Vec::new(),
@@ -79,6 +80,7 @@ impl Visit<'_> {
         self.seen.control_problem = None;
         if self.needs_secrets() {
             self.look_into_secrets().await;
+            self.keep_or_use_kept();
         }
         if self.seen.start_problem.is_none() {
             self.seen.start_problem = self.uid_problem();
@@ -119,6 +121,28 @@ impl Visit<'_> {
             // Without it nobody can say what a repeated start has to send.
             Err(why) => Some(Problem::NotUnderstood(why.clone())),
         };
+    }
+
+    /// What is whole is kept. In a deletion what was kept stands in for Secrets that went first.
+    fn keep_or_use_kept(&mut self) {
+        if self.account.is_some() {
+            self.kept.account.clone_from(&self.account);
+        }
+        if self.material.is_some() {
+            self.kept.material.clone_from(&self.material);
+        }
+        if !self.seen.job.deleting {
+            return;
+        }
+        let is_gone = |problem: &Option<Problem>| problem.as_ref().is_some_and(is_about_secrets);
+        if self.account.is_none() && self.kept.account.is_some() && is_gone(&self.seen.control_problem) {
+            self.account.clone_from(&self.kept.account);
+            self.seen.control_problem = None;
+        }
+        if self.material.is_none() && self.kept.material.is_some() && is_gone(&self.seen.start_problem) {
+            self.material.clone_from(&self.kept.material);
+            self.seen.start_problem = None;
+        }
     }
 
     fn judge_account(&mut self, secrets: &Secrets) {
@@ -184,6 +208,13 @@ pub(super) fn with_channel_of(spec: &SnapshotJobSpec, claim: &Session) -> Snapsh
     spec.channel.app_id.clone_from(&claim.app_id);
     spec.channel.name.clone_from(&claim.channel);
     spec
+}
+
+fn is_about_secrets(problem: &Problem) -> bool {
+    match problem {
+        Problem::Secret(_) | Problem::SecretsUnreadable(_) | Problem::Token(_) => true,
+        Problem::Region(_) | Problem::Spec(_) | Problem::NotUnderstood(_) | Problem::UidTaken(_) => false,
+    }
 }
 
 fn secret_problem(problem: &MaterialProblem) -> Problem {

@@ -165,11 +165,7 @@ impl Visit<'_> {
         if let Some(happened) = self.write_claim(attempt, &nonce).await? {
             return Ok(happened);
         }
-        if spec.interval_seconds < 5 {
-            let words = format!(
-                "intervalSeconds is {}; newer references of the vendor give 5 as the minimum, and may refuse less.",
-                spec.interval_seconds
-            );
+        if let Some(words) = words::short_interval(&spec) {
             self.notices.push(Notice::warning(Reason::IntervalBelowDocumentedMinimum, words));
         }
         let Some(claim) = self.session(attempt) else { return Ok(Happened::LookAgain) };

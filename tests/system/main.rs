@@ -8,12 +8,20 @@
     reason = "a test binary has no outside; `pub` says what a module offers to the others"
 )]
 
+mod bad_input;
+mod binary;
 mod crash;
+mod deletion;
 mod fleet;
 mod kstatus;
+mod lifecycle;
 mod outage;
+mod refusals;
 mod role;
 mod scenarios;
 mod settings;
+mod telling;
+mod tokens;
+mod vendor;
 mod world;
 mod writes;

@@ -136,13 +136,15 @@ fn a_suspension_ends_the_run_that_durations_count() {
     job.status.capture_start_time = Some(job.now.stored());
     job.status.next_attempt_time = Some(job.now.after(secs(99)));
     job.memory.attempt_gate = job.now.mono + secs(99);
-    let (mut seen, _) = aged(job);
-    assert!(seen.status.start_time.is_some(), "not while something runs");
-    seen.status.sessions.clear();
-    let (mut seen, _) = aged(seen);
-    assert_eq!((&seen.status.start_time, &seen.status.capture_start_time), (&None, &None));
-    seen.spec.as_mut().expect("understood").suspend = false;
-    assert!(matches!(plan(&seen), Step::Start { .. }), "a resume waits for no gate of the past");
+    report(&mut job);
+    assert!(job.status.start_time.is_some(), "not while something runs");
+    job.status.sessions.clear();
+    report(&mut job);
+    assert_eq!((&job.status.start_time, &job.status.capture_start_time), (&None, &None));
+    job.spec.as_mut().expect("understood").suspend = false;
+    assert_eq!(plan(&job), Step::Wait(secs(5)), "a resume waits for no gate of the past, but for who leaves");
+    pass(&mut job, 5);
+    assert!(matches!(plan(&job), Step::Start { .. }));
 }
 
 #[test]

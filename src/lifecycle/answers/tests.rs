@@ -308,6 +308,7 @@ fn every_word_of_a_stop_ends_a_session() {
             "{stopped_as:?}"
         );
         assert_eq!((notices[0].reason, notices[0].warning), (Reason::SessionStopped, false));
+        assert_eq!(plan(&seen), Step::Wait(secs(5)), "its uid is taken until it has left");
     }
 }
 

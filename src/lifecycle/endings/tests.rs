@@ -228,6 +228,21 @@ fn the_backoff_limit_is_the_number_of_retries() {
 }
 
 #[test]
+fn a_refused_parameter_may_be_the_interval() {
+    for (interval, kind, hinted) in [
+        (4, Kind::InvalidParameter, true),
+        (5, Kind::InvalidParameter, false),
+        (4, Kind::Unauthorized, false),
+    ] {
+        let mut seen = seen();
+        seen.spec.as_mut().expect("understood").interval_seconds = interval;
+        refused(&mut seen, &answer(kind));
+        let words = seen.memory.refusal.expect("it was refused").words;
+        assert_eq!(words.contains("intervalSeconds is 4"), hinted, "{interval} {kind:?}: {words}");
+    }
+}
+
+#[test]
 fn waits_that_do_not_count_grow_as_well() {
     let mut seen = seen();
     let mut waits = vec![];
