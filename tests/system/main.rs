@@ -13,6 +13,7 @@ mod binary;
 mod crash;
 mod deletion;
 mod fleet;
+mod force;
 mod kstatus;
 mod lifecycle;
 mod outage;
