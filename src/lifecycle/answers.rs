@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff;
-use super::endings::{end_session, forget, missing, refused};
+use super::endings::{end_session, forget, leaves, missing, refused};
 use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
@@ -209,7 +209,7 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
     match outcome {
         Outcome::Confirmed(_) => {
             let reason = session.stop_reason.unwrap_or(EndReason::Stopped);
-            seen.memory.attempt_gate = seen.memory.attempt_gate.max(now.mono + timing.leave);
+            leaves(seen);
             end_session(seen, attempt, reason)
         }
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => missing(seen, attempt),

@@ -107,7 +107,7 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     let known = seen.known(session);
     let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };
     let Ok(spec) = &seen.spec else { return false };
-    if known.highest_status.is_none_or(|status| status > 4) {
+    if known.highest_status.is_none_or(|status| status > 4) || has_snapshots(seen, session) {
         return false;
     }
     let product = |time: Timestamp| {
@@ -119,16 +119,21 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     last_alive <= idle + seen.timing.idle_slack && product(missing) + seen.timing.idle_slack >= idle
 }
 
+/// Whether the newest snapshot that was found is the session's: then somebody was there, whatever the vendor said when
+/// it was last asked.
+fn has_snapshots(seen: &Observed, session: &Session) -> bool {
+    let newest = seen.status.snapshots.as_ref().and_then(|snapshots| snapshots.last_file.as_deref());
+    newest.zip(session.sid.as_deref()).is_some_and(|(file, sid)| file.contains(sid))
+}
+
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
-    let mut refusal = words::refusal(answer);
+    let own = answer.kind == Kind::Conflict && former_may_be_leaving(seen);
+    let mut refusal = if own { words::leaving() } else { words::refusal(answer) };
     if answer.kind == Kind::InvalidParameter
         && let Some(hint) = seen.spec.as_ref().ok().and_then(words::short_interval)
     {
         refusal.words = format!("{}. {}", refusal.words, hint.trim_end_matches('.'));
-    }
-    if answer.kind == Kind::Conflict && has_just_left(seen) {
-        refusal = words::still_leaving(answer);
     }
     // An attempt answers a restart, whatever came of it: else a job that fails would be revived by it at once.
     seen.status.last_handled_restart.clone_from(&seen.job.restart);
@@ -156,6 +161,7 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     }
     let wait = match answer.kind {
         Kind::AccountSuspended => seen.timing.refused_every,
+        Kind::Conflict if own => seen.timing.leaving.saturating_mul(1 << seen.memory.acquire_failures.min(6)),
         _ => backoff::before_repeat(answer, seen.memory.acquire_failures, &seen.timing),
     };
     let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
@@ -168,15 +174,18 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     }
 }
 
-/// Whether a session of this job with the uid of the next one ended a moment ago: it may still be leaving.
-fn has_just_left(seen: &Observed) -> bool {
-    let uids = seen
-        .spec
-        .as_ref()
-        .map(|spec| recorder::uids(spec, &seen.job.namespace, &seen.job.name))
-        .unwrap_or_default();
-    let just_now = |past: &PastSession| !seen.now.is_past(&past.end_time, seen.timing.confirm_within);
-    seen.status.history.iter().any(|past| just_now(past) && uids.first() == Some(&past.recorder_uid))
+/// The vendor confirmed a stop. The recorder takes a moment to leave, and its uid is not free before.
+pub(super) fn leaves(seen: &mut Observed) {
+    seen.memory.attempt_gate = seen.memory.attempt_gate.max(seen.now.mono + seen.timing.leaving);
+    seen.memory.refusal.get_or_insert_with(words::leaving);
+}
+
+/// Whether the recorder uid of the next session may still be that of one which was stopped a moment ago.
+fn former_may_be_leaving(seen: &Observed) -> bool {
+    let Ok(spec) = &seen.spec else { return false };
+    let uids = recorder::uids(spec, &seen.job.namespace, &seen.job.name);
+    let lately = |past: &&PastSession| !seen.now.is_past(&past.end_time, seen.timing.leaving_at_most);
+    seen.status.history.iter().filter(lately).any(|past| uids.first() == Some(&past.recorder_uid))
 }
 
 /// A failure that counts against `backoffLimit`.

@@ -55,7 +55,7 @@ fn end_run(seen: &mut Observed) {
     status.failures = None;
     seen.memory.refusal = None;
     // A session that was just stopped still leaves its channel.
-    seen.memory.attempt_gate = seen.memory.attempt_gate.min(seen.now.mono + seen.timing.leave);
+    seen.memory.attempt_gate = seen.memory.attempt_gate.min(seen.now.mono + seen.timing.leaving);
 }
 
 /// Ends the job: completed or, for any other reason, failed.

@@ -40,6 +40,11 @@ pub struct Timing {
     pub death_gap: Duration,
     /// A session that says it is ending, and does not, is stopped after this time.
     pub ending_limit: Duration,
+    /// A recorder takes a few seconds to leave its channel after its stop was confirmed; until then a start under its
+    /// uid is refused with code 53.
+    pub leaving: Duration,
+    /// Code 53 so long after the job's own session was stopped still speaks of that session. Its upload may keep it.
+    pub leaving_at_most: Duration,
     /// First wait after a failure; doubles.
     pub backoff_first: Duration,
     /// As a Kubernetes Job.
@@ -71,8 +76,6 @@ pub struct Timing {
     /// A session whose replacement cannot be started is stopped this long before its control window ends: afterwards
     /// nobody could stop it.
     pub control_last: Duration,
-    /// A session whose stop was answered still leaves its channel for some seconds, in which its uid is taken.
-    pub leave: Duration,
     /// After its token's end the vendor's server still needs a moment to leave the channel.
     pub token_end_margin: Duration,
     /// A token is valid at most this long; assumed where a static token cannot be read.
@@ -107,6 +110,8 @@ impl Default for Timing {
             death_answers: 4,
             death_gap: s(45),
             ending_limit: s(300),
+            leaving: s(5),
+            leaving_at_most: s(120),
             backoff_first: s(10),
             backoff_most: s(360),
             repeat_late: [s(3), s(6)],
@@ -122,7 +127,6 @@ impl Default for Timing {
             renewal_margin: s(20 * 60),
             renewal_share: 0.02,
             control_last: s(300),
-            leave: s(5),
             token_end_margin: s(120),
             token_life: s(24 * 3600),
             idle_slack: s(60),
@@ -199,13 +203,14 @@ mod tests {
         assert_eq!(timing.query_at_most_every, s(10));
         assert_eq!((timing.death_after, timing.death_answers, timing.death_gap), (s(120), 4, s(45)));
         assert!(timing.death_every < timing.death_gap);
+        assert_eq!((timing.leaving, timing.leaving_at_most), (s(5), s(120)));
         assert_eq!((timing.backoff_first, timing.backoff_most), (s(10), s(360)));
         assert_eq!(timing.repeat_late, [s(3), s(6)]);
         assert_eq!(timing.repeat_server_fault, [s(3), s(6), s(9)]);
         assert_eq!(timing.repeat_network, [s(1), s(3), s(6)]);
         assert_eq!(timing.secret_every, s(15));
         assert_eq!(timing.failures_forgotten_after, s(600));
-        assert_eq!((timing.control_last, timing.leave), (s(300), s(5)));
+        assert_eq!(timing.control_last, s(300));
         assert_eq!((timing.renewal_margin, timing.token_end_margin), (s(1200), s(120)));
         assert_eq!(timing.orphan_without_credentials, s(900));
         assert_eq!(timing.orphan_without_sid, s(900));

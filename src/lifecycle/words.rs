@@ -71,9 +71,9 @@ pub fn refusal(answer: &Answer) -> Refusal {
     Refusal { reason, words, needs_person }
 }
 
-/// A conflict with a session of this job that ended a moment ago.
-pub fn still_leaving(answer: &Answer) -> Refusal {
-    let words = format!("The former session is still leaving the channel: {}", said(answer));
+/// Why nothing runs right after the job's own session was stopped.
+pub fn leaving() -> Refusal {
+    let words = "The job's former session is leaving the channel".to_owned();
     Refusal { reason: Reason::Replacing, words, needs_person: false }
 }
 

@@ -85,17 +85,18 @@ async fn of_two_jobs_at_once_that_want_one_recorder_uid_one_runs() {
     spec["channel"]["recorders"] = json!([{"uid": 1001}]);
     world.simulator.join("lobby", 7).await.expect("a user joins");
     tokio::join!(world.create("one", spec.clone()), world.create("other", spec));
-    let captures = |name: &str, with: &str| {
+    let reason_and_words = |name: &str| {
         let job = world.versions_of(name).pop()?;
-        (condition(&job, "Ready")?["reason"] == with).then_some(())
+        let ready = condition(&job, "Ready")?;
+        Some((ready["reason"].as_str()?.to_owned(), ready["message"].as_str()?.to_owned()))
     };
-    let settled = async || {
-        captures("one", "Capturing").and(captures("other", "RecorderUidInUse")).or(captures(
-            "other",
-            "Capturing",
-        )
-        .and(captures("one", "RecorderUidInUse")))
+    let waits_for = |loser: &str, winner: &str| {
+        let (of_winner, _) = reason_and_words(winner)?;
+        let (of_loser, words) = reason_and_words(loser)?;
+        let names_it = words.contains(&format!("{}/{winner}", world.namespace));
+        (of_winner == "Capturing" && of_loser == "RecorderUidInUse" && names_it).then_some(())
     };
+    let settled = async || waits_for("one", "other").or(waits_for("other", "one"));
     world.eventually("one to capture and the other to wait", SOON, settled).await;
     assert_eq!(world.one_at_a_time("lobby").await.len(), 1);
     world.end().await;

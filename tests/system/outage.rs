@@ -180,14 +180,19 @@ async fn a_dead_session_is_replaced_once_under_the_same_uid() {
     world.end().await;
 }
 
-/// A confirmed session with somebody in its channel, that is queried every 15 s, and its sid: a failover of 30 s must
+/// A session with somebody in its channel who sends video, that is queried every 15 s, and its sid: a failover of 30 s must
 /// not fall between two queries.
 async fn capturing_closely_watched(world: &World) -> Value {
     world.simulator.join("lobby", 7).await.expect("a user joins");
     let mut spec = world.spec("lobby");
     spec["idleTimeoutSeconds"] = json!(30);
     world.create("lobby", spec).await;
-    world.until_capturing("lobby").await["status"]["sessions"][0]["sid"].clone()
+    let job = world.until_capturing("lobby").await;
+    // The operator has heard of the first snapshot: no end can be taken for an idle one.
+    world.until_sessions(&[("minFiles", "1")], 1).await;
+    let queries = world.calls("query").await.len();
+    world.until_calls(&[("verb", "query"), ("answered", "true")], queries + 1).await;
+    job["status"]["sessions"][0]["sid"].clone()
 }
 
 fn assert_ready_all_the_time(world: &World) {

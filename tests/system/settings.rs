@@ -68,8 +68,8 @@ async fn walk(share: usize) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// Created, capturing, counted, edited, replaced, deleted; no second session, none left, and no call that the vendor
-/// had to refuse.
+/// Created, capturing, counted, edited, replaced, deleted; no second session, none left, no call that the vendor had to
+/// refuse, and no word of trouble.
 async fn main_road(name: &str, value: &str) {
     let world = Plan::new("setting").faster(20).setting(name, value).make().await;
     world.simulator.join("lobby", 7).await.expect("a user joins");
@@ -105,6 +105,14 @@ async fn assert_main_road(world: &World, setting: &str, sids: [Value; 2]) {
         let limited = setting == "requestsPerSecond" && call["status"] == 429;
         assert!(limited || call["status"] == 200 || call["status"] == 206, "{call:#}");
     }
+    for version in world.versions_of("lobby") {
+        let Some(ready) = condition(&version, "Ready") else { continue };
+        let reason = ready["reason"].as_str().expect("a reason");
+        let on_the_road = ["Acquiring", "Starting", "Capturing", "Replacing", "Stopping"].contains(&reason);
+        assert!(on_the_road || setting == "requestsPerSecond", "{reason}: {ready:#}");
+    }
+    let trouble = world.events("lobby").await.into_iter().find(|(kind, _, _)| kind == "Warning");
+    assert!(trouble.is_none() || setting == "requestsPerSecond", "{trouble:?}");
 }
 
 /// Every setting with every value that is not its default: name and value.

@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::api::ConditionType;
+use crate::api::status::SnapshotsSummary;
+use crate::lifecycle::answers::stopped;
 use crate::lifecycle::conditions::Effort;
+use crate::lifecycle::fixtures;
 use crate::lifecycle::fixtures::{KINDS, answer, assert_says, assert_verdict, pass, seen, seen_in, session};
+use crate::lifecycle::outcome::{Outcome, Stopped};
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::report::report;
 
@@ -49,6 +53,13 @@ fn idle_is_who_never_had_video_and_went_about_when_the_idle_timeout_was_over() {
         let mut seen = seen;
         death(&mut seen);
         assert_eq!(seen.status.history[0].end_reason, end, "{reason}");
+    }
+    for (of, end) in [("5d3f", EndReason::Lost), ("77aa", EndReason::Idle)] {
+        let mut seen = ended(310, 290, 4);
+        let last_file = Some(format!("lobby/{of}_lobby__uid_s_7__uid_e_video_20260101000000000.jpg"));
+        seen.status.snapshots = Some(SnapshotsSummary { count: 1, last_file, ..SnapshotsSummary::default() });
+        death(&mut seen);
+        assert_eq!(seen.status.history[0].end_reason, end, "the newest snapshot is of {of}");
     }
     let mut seen = ended(310, 290, 4);
     seen.session_mut(1).expect("a session").1.highest_status = None;
@@ -151,6 +162,43 @@ fn what_counts_as_a_failure_and_what_is_said_of_it() {
 }
 
 #[test]
+fn a_uid_that_our_own_recorder_is_leaving_is_not_somebody_elses() {
+    for (after, other_uid, reason, wait) in [
+        (5, 0, Reason::Replacing, 5),
+        (119, 0, Reason::Replacing, 5),
+        (120, 0, Reason::RecorderUidInUse, 10),
+        (5, 1, Reason::RecorderUidInUse, 10),
+    ] {
+        let why = format!("{after} s after the stop, uid {other_uid} beside it");
+        let mut seen = seen_in(SessionState::Stopping);
+        let own = recorder::uids(&fixtures::spec(), "live", "lobby")[0];
+        seen.status.sessions[0].recorder_uid = own + other_uid;
+        stopped(&mut seen, 1, Outcome::Confirmed(Stopped::NoRecordedData));
+        report(&mut seen);
+        assert_verdict(&seen, "False", Effort::Working, Reason::Replacing, &why);
+        assert_eq!(plan(&seen), Step::Wait(secs(5)), "{why}: the recorder needs a moment to leave");
+        pass(&mut seen, after);
+        assert_eq!(plan(&seen), Step::Start { recorder_uid: own }, "{why}");
+        refused(&mut seen, &answer(Kind::Conflict));
+        report(&mut seen);
+        assert_verdict(&seen, "False", Effort::Working, reason, &why);
+        assert_eq!((plan(&seen), seen.status.failures), (Step::Wait(secs(wait)), None), "{why}");
+    }
+}
+
+#[test]
+fn the_wait_for_our_own_recorder_grows_like_any_other() {
+    let mut seen = seen_in(SessionState::Stopping);
+    seen.status.sessions[0].recorder_uid = recorder::uids(&fixtures::spec(), "live", "lobby")[0];
+    stopped(&mut seen, 1, Outcome::Confirmed(Stopped::NoRecordedData));
+    for wait in [5, 10, 20, 40] {
+        refused(&mut seen, &answer(Kind::Conflict));
+        assert_eq!(plan(&seen), Step::Wait(secs(wait)));
+        pass(&mut seen, wait);
+    }
+}
+
+#[test]
 fn the_backoff_limit_is_the_number_of_retries() {
     let mut seen = seen();
     seen.spec.as_mut().expect("understood").backoff_limit = 2;
@@ -192,31 +240,6 @@ fn a_refused_parameter_may_be_the_interval() {
         let words = seen.memory.refusal.expect("it was refused").words;
         assert_eq!(words.contains("intervalSeconds is 4"), hinted, "{interval} {kind:?}: {words}");
     }
-}
-
-#[test]
-fn a_conflict_with_who_has_just_left_is_not_somebody_elses() {
-    for (state, since, reason) in [
-        (SessionState::Stopping, 10, Reason::Replacing),
-        (SessionState::Stopping, 90, Reason::RecorderUidInUse),
-    ] {
-        let mut seen = seen_in(state);
-        let uids = recorder::uids(seen.spec.as_ref().expect("understood"), "live", "lobby");
-        seen.status.sessions[0].recorder_uid = uids[0];
-        end_session(&mut seen, 1, EndReason::Replaced);
-        pass(&mut seen, since);
-        refused(&mut seen, &answer(Kind::Conflict));
-        assert_eq!(
-            seen.memory.refusal.as_ref().map(|refusal| refusal.reason),
-            Some(reason),
-            "{since} s later"
-        );
-    }
-    let mut seen = seen_in(SessionState::Stopping);
-    end_session(&mut seen, 1, EndReason::Replaced);
-    refused(&mut seen, &answer(Kind::Conflict));
-    let reason = seen.memory.refusal.map(|refusal| refusal.reason);
-    assert_eq!(reason, Some(Reason::RecorderUidInUse), "it had another uid");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The demo: the product's main job on real parts, told step by step.
-//! [`stage`] starts the parts, [`story`] tells what happens on them, [`background`] leaves them running.
+//! `stage` starts the parts, `story` tells what happens on them, `background` leaves them running.
 
 mod background;
 mod stage;
