@@ -39,8 +39,6 @@ pub enum Reason {
     RateLimited,
     /// The vendor cannot be reached, or answers with its own faults.
     VendorUnavailable,
-    /// A new attempt waits for its time.
-    BackingOff,
     /// A running session is being replaced.
     Replacing,
     /// The session is being stopped because the job is suspended.
@@ -77,8 +75,6 @@ pub enum Reason {
     StartNotConfirmed,
     /// The session ended without our doing.
     SessionLost,
-    /// Nobody was in the channel.
-    Idle,
     /// `activeDeadlineSeconds` was over.
     DeadlineExceeded,
     /// Too many consecutive failures.

@@ -45,7 +45,7 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
             }
             let words = format!("Session {sid} started with recorder uid {}.", session.recorder_uid);
             session.sid = Some(sid);
-            answered(known);
+            known.answered();
             known.keys_sent = keys_end;
             known.last_answer = Some(now.mono);
             known.gate = now.mono + timing.confirm_at[0];
@@ -105,7 +105,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
     match outcome {
         Outcome::Confirmed(Queried { status, same_session: true }) => {
-            answered(known);
+            known.answered();
             known.death = None;
             known.missing_since = None;
             let quiet = known.last_answer.map_or(Duration::ZERO, |last| now.mono.saturating_sub(last));
@@ -173,7 +173,7 @@ pub fn updated(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<(
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
     match outcome {
         Outcome::Confirmed(()) => {
-            answered(known);
+            known.answered();
             known.keys_sent = keys_end;
             session.spec_hash = hash.to_owned();
             Vec::new()
@@ -248,12 +248,6 @@ pub fn looked(seen: &mut Observed, attempt: i64, found: Option<SnapshotsSummary>
 }
 
 // === what the answers have in common ===
-
-fn answered(known: &mut Known) {
-    known.repeats = 0;
-    known.unanswered = None;
-    known.locked_out = None;
-}
 
 fn note_unanswered(known: &mut Known, answer: Answer, now: Duration) {
     if answer.kind == Kind::Unauthorized {

@@ -30,9 +30,7 @@ pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
     }
     known.death = Some(run);
     known.gate = now.mono + timing.death_every;
-    known.repeats = 0;
-    known.unanswered = None;
-    known.locked_out = None;
+    known.answered();
     if !run.is_dead(&timing) {
         return Vec::new();
     }
@@ -41,11 +39,7 @@ pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
         return end_session(seen, attempt, reason);
     }
     let idle = ended_idle(seen, attempt);
-    let never_up = seen
-        .status
-        .sessions
-        .iter()
-        .any(|session| session.attempt == attempt && session.confirm_time.is_none());
+    let never_up = seen.session(attempt).is_some_and(|session| session.confirm_time.is_none());
     let on_idle = seen.spec.as_ref().ok().map(|spec| spec.on_idle);
     let capturing = intent(seen) == Intent::Capture;
     let mut notices = end_session(seen, attempt, if idle { EndReason::Idle } else { EndReason::Lost });
@@ -82,9 +76,7 @@ fn slow_down_losses(seen: &mut Observed) {
     let short = |past: &&PastSession| {
         past.end_reason == EndReason::Lost
             && past.start_time.as_ref().is_some_and(|start| {
-                let life = past.end_time.0.duration_since(start.0)
-                    * i32::try_from(seen.now.scale).unwrap_or(i32::MAX);
-                Duration::try_from(life).unwrap_or_default() < seen.timing.failures_forgotten_after
+                seen.now.span(start, past.end_time.0) < seen.timing.failures_forgotten_after
             })
     };
     let losses = u32::try_from(seen.status.history.iter().take_while(short).count()).unwrap_or(u32::MAX);
@@ -92,27 +84,31 @@ fn slow_down_losses(seen: &mut Observed) {
         return;
     }
     let words = "One session after the other ended soon after its start without our doing".to_owned();
-    let wait =
-        backoff::with_jitter(backoff::after_failure(losses - 1, &seen.timing), seen.jitter, &seen.timing);
+    let wait = backoff::after_failure(losses - 1, &seen.timing);
+    hold_off(seen, wait, Refusal { reason: Reason::SessionLost, words, needs_person: false });
+}
+
+/// Nothing new before this wait, with jitter, is over, and why.
+fn hold_off(seen: &mut Observed, wait: Duration, refusal: Refusal) {
+    let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
     seen.memory.attempt_gate = seen.now.mono + wait;
-    seen.memory.refusal = Some(Refusal { reason: Reason::SessionLost, words, needs_person: false });
-    seen.status.next_attempt_time = Some(seen.now.after(wait));
+    seen.memory.refusal = Some(refusal);
+    // A short wait is kept in memory: a write for each would be more than the wait is worth.
+    if wait >= seen.timing.backoff_first {
+        seen.status.next_attempt_time = Some(seen.now.after(wait));
+    }
 }
 
 /// Idle: never past status 4, and gone about `idleTimeoutSeconds` after its start. Any other end is unexplained.
 fn ended_idle(seen: &Observed, attempt: i64) -> bool {
-    let Some(session) = seen.status.sessions.iter().find(|session| session.attempt == attempt) else {
-        return false;
-    };
+    let Some(session) = seen.session(attempt) else { return false };
     let known = seen.known(session);
     let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };
     let Ok(spec) = &seen.spec else { return false };
     if known.highest_status.is_none_or(|status| status > 4) || has_snapshots(seen, session) {
         return false;
     }
-    let product = |time: Timestamp| {
-        Duration::try_from(time.duration_since(start.0)).unwrap_or_default() * seen.now.scale
-    };
+    let product = |time: Timestamp| seen.now.span(start, time);
     let idle = Duration::from_secs(u64::try_from(spec.idle_timeout_seconds).unwrap_or(0));
     let last_alive = known.last_alive.map_or(Duration::ZERO, product);
     // It ended between the last sign of life and the first 404.
@@ -164,14 +160,8 @@ pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
         Kind::Conflict if own => seen.timing.leaving.saturating_mul(1 << seen.memory.acquire_failures.min(6)),
         _ => backoff::before_repeat(answer, seen.memory.acquire_failures, &seen.timing),
     };
-    let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
     seen.memory.acquire_failures += 1;
-    seen.memory.attempt_gate = seen.now.mono + wait;
-    seen.memory.refusal = Some(refusal);
-    // A short wait is kept in memory: a write for each would be more than the wait is worth.
-    if wait >= seen.timing.backoff_first {
-        seen.status.next_attempt_time = Some(seen.now.after(wait));
-    }
+    hold_off(seen, wait, refusal);
 }
 
 /// The vendor confirmed a stop. The recorder takes a moment to leave, and its uid is not free before.
@@ -206,10 +196,7 @@ pub(super) fn failed(seen: &mut Observed, mut refusal: Refusal) {
         return;
     }
     let wait = backoff::after_failure(u32::try_from(failures).unwrap_or(u32::MAX), &seen.timing);
-    let wait = backoff::with_jitter(wait, seen.jitter, &seen.timing);
-    seen.memory.attempt_gate = seen.now.mono + wait;
-    seen.status.next_attempt_time = Some(seen.now.after(wait));
-    seen.memory.refusal = Some(refusal);
+    hold_off(seen, wait, refusal);
 }
 
 pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) -> Vec<Notice> {

@@ -228,3 +228,19 @@ pub(crate) fn assert_verdict(
     assert_eq!(violations(seen), Vec::<String>::new(), "{why}");
     message
 }
+
+/// The observation, changed.
+pub(crate) fn with(mut seen: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
+    change(&mut seen);
+    seen
+}
+
+/// The observation with its spec changed.
+pub(crate) fn with_spec(seen: Observed, change: impl FnOnce(&mut SnapshotJobSpec)) -> Observed {
+    with(seen, |seen| change(seen.spec.as_mut().expect("the fixture's spec is understood")))
+}
+
+/// The observation with what is known of its session changed.
+pub(crate) fn with_known(seen: Observed, change: impl FnOnce(&mut Known)) -> Observed {
+    with(seen, |seen| change(seen.memory.sessions.get_mut(&1).expect("the fixture's session is known")))
+}

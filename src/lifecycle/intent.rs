@@ -98,18 +98,8 @@ mod tests {
 
     use super::*;
     use crate::api::SnapshotJobSpec;
-    use crate::lifecycle::fixtures::{finished, later, seen};
+    use crate::lifecycle::fixtures::{finished, later, seen, with, with_spec};
     use crate::lifecycle::timing::stored;
-
-    fn with_spec(mut seen: Observed, change: impl FnOnce(&mut SnapshotJobSpec)) -> Observed {
-        change(seen.spec.as_mut().expect("the fixture's spec is understood"));
-        seen
-    }
-
-    fn with(mut seen: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
-        change(&mut seen);
-        seen
-    }
 
     /// Began, and captured, so many seconds ago.
     fn began(seconds: i64, captured: Option<i64>) -> Observed {

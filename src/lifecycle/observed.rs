@@ -216,6 +216,13 @@ impl Known {
         Self { ours: true, starts: Starts::WithoutEffect, ..Self::found(session, now) }
     }
 
+    /// The service answered for it: whatever it did not answer before is of no account.
+    pub(super) fn answered(&mut self) {
+        self.repeats = 0;
+        self.unanswered = None;
+        self.locked_out = None;
+    }
+
     /// A session that stands in a status and that this process knows nothing of.
     pub fn found(session: Session, now: &Moment) -> Self {
         Self {
@@ -312,6 +319,11 @@ impl Observed {
     /// What is remembered of a session in the status.
     pub fn known(&self, session: &Session) -> &Known {
         self.memory.sessions.get(&session.attempt).expect("join() made it known")
+    }
+
+    /// The session of this number, if the status has it.
+    pub fn session(&self, attempt: i64) -> Option<&Session> {
+        self.status.sessions.iter().find(|session| session.attempt == attempt)
     }
 
     /// A session and what is remembered of it, to be changed.

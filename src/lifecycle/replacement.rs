@@ -1,7 +1,5 @@
 //! Whether a running session still is what is wanted, or has to make room for a new one. Only asks; `plan` acts.
 
-use std::time::Duration;
-
 use super::observed::Observed;
 use super::spec_hash::{self, Difference};
 use crate::api::status::Session;
@@ -22,7 +20,7 @@ pub(super) fn is_renewal_due(seen: &Observed, session: &Session) -> bool {
         session.token_end_time.as_ref().filter(|end| seen.token_end.is_none_or(|new| new > end.0));
     let end = session.control_end_time.as_ref().into_iter().chain(token_end).min();
     let Some(end) = end else { return false };
-    let life = Duration::try_from(end.0.duration_since(start.0)).unwrap_or_default() * seen.now.scale;
+    let life = seen.now.span(start, end.0);
     let margin = seen.timing.renewal_margin.max(life.mul_f64(seen.timing.renewal_share));
     let spread = margin.mul_f64(job_share(&seen.job.uid));
     // A life shorter than four margins is renewed at three quarters of it, else it would be renewed all the time.
@@ -32,7 +30,7 @@ pub(super) fn is_renewal_due(seen: &Observed, session: &Session) -> bool {
 /// Whether the session has to be stopped now, whatever stands in the way of a new one: soon nobody could.
 pub(super) fn is_last_stop_due(seen: &Observed, session: &Session) -> bool {
     let (Some(start), Some(end)) = (&session.start_time, &session.control_end_time) else { return false };
-    let life = Duration::try_from(end.0.duration_since(start.0)).unwrap_or_default() * seen.now.scale;
+    let life = seen.now.span(start, end.0);
     seen.now.until(end) <= seen.timing.control_last.min(life / 4)
 }
 

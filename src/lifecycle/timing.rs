@@ -155,6 +155,11 @@ impl Moment {
         self.wall.duration_since(stored.0) * i32::try_from(self.scale).unwrap_or(i32::MAX)
     }
 
+    /// Product time from a stored time to another; zero if that lies before it.
+    pub fn span(&self, from: &Time, to: Timestamp) -> Duration {
+        Duration::try_from(to.duration_since(from.0)).unwrap_or_default() * self.scale
+    }
+
     /// Product time until a stored time; zero if it is past.
     pub fn until(&self, stored: &Time) -> Duration {
         Duration::try_from(-self.since(stored)).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The time, read in one place.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -23,10 +23,5 @@ impl Clock {
     pub fn now(&self) -> Moment {
         let mono = self.started.elapsed().saturating_mul(self.scale);
         Moment { wall: Timestamp::now(), mono, scale: self.scale }
-    }
-
-    /// A wait of the product's, as the process has to sleep for it.
-    pub fn real(&self, product: Duration) -> Duration {
-        product / self.scale
     }
 }

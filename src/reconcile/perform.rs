@@ -178,16 +178,7 @@ impl Visit<'_> {
     /// Writes the claim, with the resourceVersion that the decision was made on. What comes back is where the visit goes
     /// on; `Some` means that it must not.
     async fn write_claim(&mut self, attempt: i64, nonce: &str) -> Result<Option<Happened>, KubeError> {
-        let claimed = self.stored.with_status(&self.seen.status);
-        let error = match self.context.jobs.replace_status(&claimed).await {
-            Ok(stored) => {
-                self.context.metrics.status_report(true);
-                self.stored = stored;
-                self.note_transition();
-                return Ok(None);
-            }
-            Err(error) => error,
-        };
+        let Err(error) = self.write_status().await else { return Ok(None) };
         if let KubeError::Other(_) = &error {
             // The answer was lost, not necessarily the write: the nonce tells.
             let now = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await;
@@ -237,16 +228,20 @@ impl Visit<'_> {
             return Ok(None);
         }
         report(&mut self.seen);
-        match self.context.jobs.replace_status(&self.stored.with_status(&self.seen.status)).await {
-            Ok(stored) => {
-                self.context.metrics.status_report(true);
-                self.stored = stored;
-                self.note_transition();
-                Ok(None)
-            }
+        match self.write_status().await {
+            Ok(()) => Ok(None),
             Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await.map(Some),
             Err(error @ (KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_))) => Err(error),
         }
+    }
+
+    /// Writes the status as it is in mid-visit, on the resourceVersion that was observed.
+    async fn write_status(&mut self) -> Result<(), KubeError> {
+        let wanted = self.stored.with_status(&self.seen.status);
+        self.stored = self.context.jobs.replace_status(&wanted).await?;
+        self.context.metrics.status_report(true);
+        self.note_transition();
+        Ok(())
     }
 
     // === control ===
@@ -340,7 +335,7 @@ impl Visit<'_> {
     // === small ones ===
 
     pub(super) fn session(&self, attempt: i64) -> Option<Session> {
-        self.seen.status.sessions.iter().find(|session| session.attempt == attempt).cloned()
+        self.seen.session(attempt).cloned()
     }
 
     fn job_key(&self) -> JobKey {

@@ -3,9 +3,11 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::api::Reason;
 use crate::api::spec::{Recorder, Subscription};
-use crate::api::{Reason, SnapshotJobSpec};
-use crate::lifecycle::fixtures::{self, answer, finished, later, seen, seen_in, seen_with, session};
+use crate::lifecycle::fixtures::{
+    self, answer, finished, later, seen, seen_in, seen_with, session, with, with_known, with_spec,
+};
 use crate::lifecycle::observed::Starts;
 use crate::lifecycle::outcome::Kind;
 use crate::lifecycle::timing::stored;
@@ -31,19 +33,6 @@ fn wait(seconds: u64) -> Step {
 
 fn missing_secret() -> Problem {
     Problem::Secret("Secret `agora` does not exist".into())
-}
-
-fn with(mut seen: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
-    change(&mut seen);
-    seen
-}
-
-fn with_spec(seen: Observed, change: impl FnOnce(&mut SnapshotJobSpec)) -> Observed {
-    with(seen, |seen| change(seen.spec.as_mut().expect("understood")))
-}
-
-fn with_known(seen: Observed, change: impl FnOnce(&mut Known)) -> Observed {
-    with(seen, |seen| change(seen.memory.sessions.get_mut(&1).expect("known")))
 }
 
 fn deleting(seen: Observed) -> Observed {

@@ -6,24 +6,11 @@ use crate::api::spec::Subscription;
 use crate::lifecycle::answers;
 use crate::lifecycle::fixtures::{
     self, answer, assert_says, assert_verdict, finished, later, pass, seen, seen_in, seen_with, session,
-    violations,
+    violations, with, with_known, with_spec,
 };
 use crate::lifecycle::observed::Refusal;
 use crate::lifecycle::outcome::{Kind, Outcome, Queried};
 use crate::lifecycle::plan::OrphanCause;
-
-fn with(mut seen: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
-    change(&mut seen);
-    seen
-}
-
-fn with_spec(seen: Observed, change: impl FnOnce(&mut SnapshotJobSpec)) -> Observed {
-    with(seen, |seen| change(seen.spec.as_mut().expect("understood")))
-}
-
-fn with_known(seen: Observed, change: impl FnOnce(&mut Known)) -> Observed {
-    with(seen, |seen| change(seen.memory.sessions.get_mut(&1).expect("known")))
-}
 
 fn deleting(seen: Observed) -> Observed {
     with(seen, |seen| seen.job.deleting = true)
