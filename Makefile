@@ -54,4 +54,4 @@ programs: servers
 
 .PHONY: servers
 servers:
-	@tests/control-plane/build > /dev/null
+	@tests/programs/build > /dev/null

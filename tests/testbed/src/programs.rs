@@ -1,4 +1,4 @@
-//! Where the executables are: the servers from `tests/control-plane/build`, our own programs from the target folder.
+//! Where the executables are: the servers from `tests/programs/build`, our own programs from the target folder.
 //! How the servers are downloaded or built is with that script.
 
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub struct Servers {
 impl Servers {
     /// Finds them, and builds them first where they are missing (minutes, with progress on standard error).
     pub async fn find() -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane/build");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../programs/build");
         let failed = |status: String| Error::Build { script: script.display().to_string(), status };
         let output = tokio::process::Command::new(&script)
             .stdin(Stdio::null())

@@ -1,5 +1,5 @@
 // Pins etcd, the store of the API server: the newest stable release of the line that Kubernetes is tested with.
-module github.com/agora-snapshot/agora-snapshot-operator/tests/control-plane/etcd
+module github.com/agora-snapshot/agora-snapshot-operator/tests/programs/etcd
 
 go 1.26.0
 

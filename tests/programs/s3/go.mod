@@ -1,5 +1,5 @@
 // Pins versitygw, the S3 server that snapshots are uploaded to in tests and in the demo.
-module github.com/agora-snapshot/agora-snapshot-operator/tests/control-plane/s3
+module github.com/agora-snapshot/agora-snapshot-operator/tests/programs/s3
 
 go 1.26.0
 
