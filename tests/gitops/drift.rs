@@ -8,6 +8,7 @@ use agora_snapshot_operator::api::FINALIZER;
 use serde_json::{Value, json};
 
 use crate::examples;
+use crate::programs;
 use crate::world::{Plan, SOON, World};
 
 /// How the tools apply: server-side as Flux, Helm 4 and Argo CD with `ServerSideApply=true`, and client-side as Argo CD
@@ -87,6 +88,26 @@ async fn what_somebody_changes_is_drift() {
         let (code, text) = kubectl(&world, "diff", flags, &file);
         // A field of somebody else's is a conflict to a server-side diff, and a difference to the other.
         assert!(code != 0 && text.contains("intervalSeconds"), "{way}: {code}: {text}");
+    }
+    world.end().await;
+}
+
+/// The chart as Flux and Argo CD install it does not drift either.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chart_does_not_drift() {
+    let world = Plan::new("drift-chart").make_without_operator().await;
+    for (way, flags) in WAYS {
+        let mut command = Command::new(programs::helm());
+        command.args(["template", &format!("drift-{way}"), "--no-hooks", "--namespace", &world.namespace]);
+        let chart = programs::repository().join("charts/agora-snapshot-operator");
+        let output = command.arg(chart).output().expect("helm runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let file = world.testbed.folder().join(format!("{}-{way}.yaml", world.namespace));
+        std::fs::write(&file, output.stdout).expect("a file");
+        let (code, text) = kubectl(&world, "apply", flags, &file);
+        assert_eq!(code, 0, "{way}: {text}");
+        let (code, text) = kubectl(&world, "diff", flags, &file);
+        assert_eq!(code, 0, "the chart drifts when applied by the {way}: {text}");
     }
     world.end().await;
 }

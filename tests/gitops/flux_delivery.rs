@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::examples;
 use crate::flux::{Flux, SOON, ready};
-use crate::world::{Plan, World};
+use crate::world::{Plan, World, condition};
 
 /// The controller looks every 5 s; a start takes a few.
 const DELIVERY: Duration = Duration::from_secs(120);
@@ -49,7 +49,10 @@ async fn a_job_from_git_is_applied_waited_for_edited_mended_and_pruned() {
     flux.apply(flux.shipped()).await;
     world.until_ready_is("lobby", "False", "VendorUnavailable").await;
     let waits = |object: &Value| {
-        ready(object)["message"].as_str().is_some_and(|message| message.contains("Running health checks"))
+        condition(object, "Healthy").is_some_and(|healthy| {
+            let message = healthy["message"].as_str().unwrap_or_default();
+            healthy["status"] == "Unknown" && message.contains("Running health checks")
+        })
     };
     flux.until(NAME, "to wait for the job", SOON, waits).await;
     // Two of its looks.
@@ -98,8 +101,7 @@ async fn a_job_from_git_is_applied_waited_for_edited_mended_and_pruned() {
     let message = ready(&failed)["message"].as_str().expect("a message");
     assert!(message.contains(&format!("{entry} status: 'Failed'")), "{message}");
     let stalled = stored(&world).await;
-    let said =
-        crate::world::condition(&stalled, "Stalled").expect("Stalled")["message"].as_str().expect("words");
+    let said = condition(&stalled, "Stalled").expect("Stalled")["message"].as_str().expect("words");
     assert!(said.contains("Secret `nowhere` does not exist"), "{said}");
     assert_eq!(sid(&stalled), sid(&third));
     job["spec"]["storage"]["credentialsRef"] = good;

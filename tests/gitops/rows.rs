@@ -207,18 +207,12 @@ pub fn rows() -> Vec<Row> {
             reported(refused(Reason::AccountSuspended, true)),
         ),
         row("edited", InProgress, "Progressing", "newest spec", Make::EditedAfter(Box::new(running()))),
-        row(
-            "deleting",
-            Terminating,
-            "Progressing",
-            "Being deleted. Stopping: ",
-            Make::Deleted(Box::new(running())),
-        ),
+        row("deleting", Terminating, "Progressing", "Pending deletion", Make::Deleted(Box::new(running()))),
         row(
             "finished-and-deleting",
             Terminating,
             "Progressing",
-            "Being deleted. ",
+            "Pending deletion",
             Make::Deleted(Box::new(finished(Reason::Unauthorized))),
         ),
     ]
