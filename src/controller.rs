@@ -26,7 +26,7 @@ use crate::reconcile::memories::Memories;
 use crate::reconcile::meter::Meter;
 use crate::reconcile::neighbours::Neighbours;
 use crate::reconcile::{Context, farewell};
-use crate::settings::Settings;
+use crate::settings::{Reach, Settings};
 use crate::snapshots::Connections;
 
 mod watching;
@@ -41,6 +41,9 @@ const LAST_STOPS: Duration = Duration::from_secs(45);
 
 /// How long the end of the process waits for events to be published.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// Between two looks into the bucket, unless the settings say otherwise.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
 /// How long one request to a bucket may take.
 const BUCKET_REQUEST: Duration = Duration::from_secs(10);
@@ -90,7 +93,10 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         bound.write(Path::new(path)).map_err(system("writing --bound-addresses-file"))?;
     }
     let client = client::connect(&metrics).await?;
-    let context = Arc::new(context(&settings, client.clone(), &metrics)?);
+    let mut context = context(&settings.reach, client.clone(), &metrics)?;
+    context.timing.orphan_unreachable = settings.orphan_after;
+    context.look_again = settings.snapshot_status_interval;
+    let context = Arc::new(context);
     tracing::info!(namespace = context.operator_namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
     let (end, ended) = watch::channel(false);
@@ -116,31 +122,32 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     }
 }
 
-fn context(settings: &Settings, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
-    let timing = Timing { orphan_unreachable: settings.orphan_after, ..Timing::default() };
+/// What visits work with, as every command that makes them begins.
+pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
     let pod = std::env::var("POD_NAME").ok();
-    let operator_namespace = settings.operator_namespace(client.default_namespace());
+    let operator_namespace = reach.operator_namespace(client.default_namespace());
     let agora = agora::client::Client::new(&ClientSettings {
-        endpoints: settings.agora_endpoints.iter().map(ToString::to_string).collect(),
-        home: settings.agora_region,
-        scale: f64::from(settings.time_scale),
+        endpoints: reach.agora_endpoints.iter().map(ToString::to_string).collect(),
+        home: reach.agora_region,
+        scale: f64::from(reach.time_scale),
         observer: Arc::new(Meter::new(metrics.clone())),
         ..ClientSettings::default()
     })?;
     Ok(Context {
         jobs: Jobs::new(client.clone()),
-        secrets: SecretReader::new(client.clone(), settings.time_scale),
+        secrets: SecretReader::new(client.clone(), reach.time_scale),
         events: Events::start(client, metrics.clone(), pod),
         agora,
         neighbours: Neighbours::default(),
         memories: Memories::default(),
-        clock: Clock::new(settings.time_scale),
-        timing,
+        clock: Clock::new(reach.time_scale),
+        timing: Timing::default(),
         metrics: metrics.clone(),
         operator_namespace,
-        storage_endpoint: settings.storage_endpoint.clone(),
+        storage_endpoint: reach.storage_endpoint.clone(),
         connections: Connections::new(BUCKET_REQUEST)?,
-        look_again: settings.snapshot_status_interval,
+        withdrawing: false,
+        look_again: LOOK_AGAIN,
     })
 }
 
@@ -152,10 +159,10 @@ async fn control(
     health: Health,
     ended: watch::Receiver<bool>,
 ) {
-    let scopes: Vec<Api<StoredJob>> = if settings.watch_namespaces.is_empty() {
+    let scopes: Vec<Api<StoredJob>> = if settings.reach.watch_namespaces.is_empty() {
         vec![Api::all(client)]
     } else {
-        settings.watch_namespaces.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
+        settings.reach.watch_namespaces.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
     };
     let watching = Watching::new(&settings, context.clone(), health.clone(), ended, scopes.len());
     let mut turns = stream::select_all(scopes.into_iter().map(|scope| watching.turns(scope)));

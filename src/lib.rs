@@ -6,6 +6,7 @@ pub mod agora;
 pub mod api;
 pub mod cluster;
 pub mod controller;
+pub mod drain;
 pub mod lifecycle;
 pub mod metrics;
 pub mod probes;

@@ -1,6 +1,7 @@
 //! What the command line and the environment may say, checked, with words that help when it is wrong.
 //!
-//! Owns flags, their defaults and their limits. What the values do is told by those who use them.
+//! Owns flags, their defaults and their limits; those of `drain` alone are in `drain.rs`. What the values do is told by
+//! those who use them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,10 @@ use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 
 use crate::agora::endpoints::Region;
+
+mod drain;
+
+pub use drain::{DrainSettings, SessionsPolicy};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -28,24 +33,22 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the operator until SIGTERM or SIGINT.
     Run(Box<Settings>),
+    /// Before the operator is removed: look after the sessions that still run, and take the finalizers away.
+    Drain(Box<DrainSettings>),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print the version and how the program was built.
     Version,
 }
 
-/// How the operator runs. Every flag has an environment variable; the flag wins.
+/// How the vendor and the cluster are reached, and what is logged: the same for every command that visits jobs.
 #[derive(Args, Clone, Debug)]
-pub struct Settings {
-    /// Namespace to watch; repeat it, or separate several with commas. Without it all namespaces are watched.
+pub struct Reach {
+    /// Namespace whose jobs are looked after; repeat it, or separate several with commas. Without it they are those of
+    /// all namespaces.
     #[arg(long = "watch-namespace", value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_WATCH_NAMESPACE",
           value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
-
-    /// How many jobs are worked on at the same time.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub max_concurrent_reconciles: u16,
 
     /// Base URL of the cloud recording service instead of Agora's own; repeatable, further ones are alternatives.
     #[arg(long = "agora-endpoint", value_name = "URL", env = "AGORA_SNAPSHOT_AGORA_ENDPOINT",
@@ -61,6 +64,38 @@ pub struct Settings {
     /// reached.
     #[arg(long, value_name = "URL", env = "AGORA_SNAPSHOT_STORAGE_ENDPOINT", value_parser = base_url)]
     pub storage_endpoint: Option<Uri>,
+
+    /// Namespace of the operator itself: for events about sessions whose own namespace is going. Default:
+    /// $POD_NAMESPACE, else that of the service account or of the kubeconfig context.
+    #[arg(long, value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_OPERATOR_NAMESPACE", value_parser = namespace)]
+    pub operator_namespace: Option<String>,
+
+    /// Form of the log on standard error.
+    #[arg(long, value_enum, env = "AGORA_SNAPSHOT_LOG_FORMAT", default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or directives such as `info,agora_snapshot_operator=debug`.
+    #[arg(long, value_name = "DIRECTIVES", env = "AGORA_SNAPSHOT_LOG_LEVEL", default_value = "info",
+          value_parser = log_level)]
+    pub log_level: String,
+
+    /// Divides every waiting time; for tests against a simulator that runs as much faster.
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub time_scale: u32,
+}
+
+/// How the operator runs. Every flag has an environment variable; the flag wins.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// What it shares with other commands.
+    #[command(flatten)]
+    pub reach: Reach,
+
+    /// How many jobs are worked on at the same time.
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_concurrent_reconciles: u16,
 
     /// Address that serves /metrics. Port 0 takes a free one.
     #[arg(
@@ -84,15 +119,6 @@ pub struct Settings {
     #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_BOUND_ADDRESSES_FILE")]
     pub bound_addresses_file: Option<PathBuf>,
 
-    /// Form of the log on standard error.
-    #[arg(long, value_enum, env = "AGORA_SNAPSHOT_LOG_FORMAT", default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
-
-    /// What is logged: a level, or directives such as `info,agora_snapshot_operator=debug`.
-    #[arg(long, value_name = "DIRECTIVES", env = "AGORA_SNAPSHOT_LOG_LEVEL", default_value = "info",
-          value_parser = log_level)]
-    pub log_level: String,
-
     /// How long a deleted job whose session cannot be stopped, as Agora is unreachable, keeps its finalizer before
     /// it is reported as an orphan and let go; between 1m and 30d.
     #[arg(long, value_name = "DURATION", env = "AGORA_SNAPSHOT_ORPHAN_AFTER", default_value = "24h",
@@ -105,11 +131,6 @@ pub struct Settings {
           value_parser = DurationRange(Duration::from_secs(10), Duration::from_secs(86_400)))]
     pub snapshot_status_interval: Duration,
 
-    /// Namespace for events about sessions whose own namespace is going. Default: $POD_NAMESPACE, else that of the
-    /// service account or of the kubeconfig context.
-    #[arg(long, value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_OPERATOR_NAMESPACE", value_parser = namespace)]
-    pub operator_namespace: Option<String>,
-
     /// Fetch the initial list of jobs as one stream instead of pages: less memory, needs Kubernetes 1.33.
     #[arg(long, env = "AGORA_SNAPSHOT_STREAMING_LISTS", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -119,11 +140,6 @@ pub struct Settings {
     #[arg(long, env = "AGORA_SNAPSHOT_LAST_FILE_AGE_METRIC", default_value_t = true,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub last_file_age_metric: bool,
-
-    /// Divides every waiting time; for tests against a simulator that runs as much faster.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub time_scale: u32,
 }
 
 /// Form of the log.
@@ -146,7 +162,7 @@ pub enum SettingsError {
     TimeScaleWithoutEndpoint(u32),
 }
 
-impl Settings {
+impl Reach {
     /// What no single flag can know.
     ///
     /// # Errors
@@ -227,6 +243,18 @@ fn namespace(name: &str) -> Result<String, String> {
     }
 }
 
+/// As most objects of Kubernetes are named: a DNS subdomain.
+fn object_name(name: &str) -> Result<String, String> {
+    let valid =
+        name.len() <= 253 && !name.is_empty() && name.split('.').all(|label| namespace(label).is_ok());
+    if valid {
+        Ok(name.to_owned())
+    } else {
+        Err("must be the name of an object: lower-case letters, digits, dashes and dots, as in kubectl get"
+            .into())
+    }
+}
+
 fn base_url(text: &str) -> Result<Uri, String> {
     let rule =
         "must be a URL such as https://host:port or http://host:port/path, without query and without a user";
@@ -254,26 +282,27 @@ mod tests {
         let line = ["agora-snapshot-operator", "run"].iter().chain(arguments);
         match CommandLine::try_parse_from(line).map_err(|error| error.to_string())?.command {
             Command::Run(settings) => {
-                settings.check().map_err(|error| error.to_string())?;
+                settings.reach.check().map_err(|error| error.to_string())?;
                 Ok(*settings)
             }
-            Command::Crd | Command::Version => unreachable!("asked for run"),
+            Command::Drain(_) | Command::Crd | Command::Version => unreachable!("asked for run"),
         }
     }
 
     #[test]
     fn defaults_are_those_of_the_help() {
         let settings = run(&[]).unwrap();
-        assert!(settings.watch_namespaces.is_empty() && settings.agora_endpoints.is_empty());
+        let reach = &settings.reach;
+        assert!(reach.watch_namespaces.is_empty() && reach.agora_endpoints.is_empty());
         assert_eq!(settings.max_concurrent_reconciles, 64);
         assert_eq!(settings.metrics_bind_address.to_string(), "0.0.0.0:8080");
         assert_eq!(settings.health_bind_address.to_string(), "0.0.0.0:8081");
-        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(reach.log_format, LogFormat::Json);
         assert_eq!(settings.orphan_after, Duration::from_secs(86_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(300));
         assert!(!settings.streaming_lists && settings.last_file_age_metric);
-        assert_eq!(settings.time_scale, 1);
-        assert!(settings.warnings().is_empty());
+        assert_eq!(reach.time_scale, 1);
+        assert!(reach.warnings().is_empty());
     }
 
     #[test]
@@ -309,14 +338,15 @@ mod tests {
             "60",
         ])
         .unwrap();
-        assert_eq!(settings.watch_namespaces, ["a", "b", "c"]);
-        assert_eq!(settings.agora_endpoints[0].to_string(), "http://127.0.0.1:9/");
-        assert_eq!(settings.agora_endpoints[1].path(), "/base");
+        let reach = &settings.reach;
+        assert_eq!(reach.watch_namespaces, ["a", "b", "c"]);
+        assert_eq!(reach.agora_endpoints[0].to_string(), "http://127.0.0.1:9/");
+        assert_eq!(reach.agora_endpoints[1].path(), "/base");
         assert_eq!(settings.orphan_after, Duration::from_secs(5_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(60));
-        assert_eq!(settings.operator_namespace("default"), "agora");
+        assert_eq!(reach.operator_namespace("default"), "agora");
         assert!(settings.streaming_lists && !settings.last_file_age_metric);
-        assert_eq!(settings.warnings().len(), 3, "time scale and two unencrypted endpoints");
+        assert_eq!(reach.warnings().len(), 3, "time scale and two unencrypted endpoints");
     }
 
     #[test]
