@@ -51,7 +51,8 @@ child=$!
 (read -r _ <&3; kill -s KILL $child) >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
-wait $child
+# Without the shell's own word on a child that was killed.
+wait $child 2>/dev/null
 code=$?
 kill $watcher 2>/dev/null
 clean
