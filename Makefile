@@ -30,6 +30,10 @@ test: servers ## All tests, on one real control plane and S3 server
 	@$(CARGO) test --workspace --locked --no-run
 	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
 
+.PHONY: e2e
+e2e: ## Image and chart on a real cluster of one node (Linux, root; minutes)
+	@tests/e2e/run
+
 .PHONY: lint
 lint: ## Formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --all --check
