@@ -77,10 +77,9 @@ impl Visit<'_> {
         }
         let interval = self.seen.spec.as_ref().ok()?.interval_seconds;
         let confirmed = self.seen.running()?.confirm_time.as_ref()?.0;
-        let last = self.seen.status.snapshots.as_ref().and_then(|snapshots| snapshots.last_time.as_ref());
-        let newest = last.map_or(confirmed, |last| last.0.max(confirmed));
-        let intervals = Duration::from_secs(u64::try_from(interval).ok()? * MISSED_INTERVALS);
-        newest.checked_add(intervals + self.context.look_again + ARRIVAL).ok()
+        let snapshots = self.seen.status.snapshots.as_ref();
+        let newest = snapshots.and_then(|snapshots| snapshots.last_time.as_ref()).map(|time| time.0);
+        overdue_after(interval, self.context.look_again, confirmed, newest)
     }
 
     fn publish(&self, notice: Notice) {
@@ -169,6 +168,20 @@ impl Visit<'_> {
     }
 }
 
+/// From the newest snapshot, or from when the session was confirmed if that is later.
+fn overdue_after(
+    interval_seconds: i32,
+    look_again: Duration,
+    confirmed: Timestamp,
+    newest: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let intervals = Duration::from_secs(u64::try_from(interval_seconds).ok()? * MISSED_INTERVALS);
+    newest
+        .map_or(confirmed, |newest| newest.max(confirmed))
+        .checked_add(intervals + look_again + ARRIVAL)
+        .ok()
+}
+
 fn upload(stopped: Stopped) -> Upload {
     match stopped {
         Stopped::Uploaded => Upload::Uploaded,
@@ -188,5 +201,29 @@ fn end(reason: EndReason) -> SessionEnd {
         EndReason::Replaced => SessionEnd::Replaced,
         EndReason::Deadline => SessionEnd::Deadline,
         EndReason::Orphaned => SessionEnd::Orphaned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_overdue_after_three_intervals_a_look_and_the_time_to_arrive() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (confirmed, look) = (time("2026-07-01T12:00:00Z"), Duration::from_secs(60));
+        for (interval, newest, due) in [
+            (10, None, "2026-07-01T12:06:30Z"),
+            (10, Some("2026-07-01T12:30:00Z"), "2026-07-01T12:36:30Z"),
+            (10, Some("2026-07-01T08:00:00Z"), "2026-07-01T12:06:30Z"),
+            (3600, None, "2026-07-01T15:06:00Z"),
+        ] {
+            let newest = newest.map(time);
+            assert_eq!(
+                overdue_after(interval, look, confirmed, newest),
+                Some(time(due)),
+                "{interval} {newest:?}"
+            );
+        }
     }
 }
