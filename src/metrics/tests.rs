@@ -51,6 +51,9 @@ fn used() -> Metrics {
     drop(metrics.reconcile_started());
     metrics.kubernetes_request(&http::Method::PUT, Some(409));
     metrics.kubernetes_request(&http::Method::GET, None);
+    metrics.leads("a", true);
+    metrics.leads("b", true);
+    metrics.leads("b", false);
     metrics.session_start(StartResult::Started);
     metrics.session_stopped(Upload::BackedUp);
     metrics.session_ended(SessionEnd::Lost);
@@ -116,6 +119,8 @@ fn every_method_moves_its_series() {
         (r#"controller_runtime_active_workers{controller="snapshotjob"}"#, 0.0),
         (r#"rest_client_requests_total{code="409",method="PUT"}"#, 1.0),
         (r#"rest_client_requests_total{code="<error>",method="GET"}"#, 1.0),
+        (r#"leader_election_master_status{name="a"}"#, 1.0),
+        (r#"leader_election_master_status{name="b"}"#, 0.0),
         (r#"agora_snapshot_sessions_started_total{result="started"}"#, 1.0),
         (r#"agora_snapshot_sessions_stopped_total{upload="backed_up"}"#, 1.0),
         (r#"agora_snapshot_sessions_stopped_total{upload="uploaded"}"#, 0.0),

@@ -15,6 +15,7 @@ use crate::cluster::events::{Kind, News};
 use crate::lifecycle::conditions;
 use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started, Stopped};
+use crate::lifecycle::plan::OrphanCause;
 use crate::metrics::{Fence, JobView, SessionEnd, StartResult, Upload};
 
 /// A user who leaves and joins again may miss one or two.
@@ -133,7 +134,16 @@ impl Visit<'_> {
             }
             Happened::ClaimLost => metrics.duplicate_prevented(Fence::Claim),
             Happened::Stopped(_, Outcome::Confirmed(stopped), _) => metrics.session_stopped(upload(*stopped)),
-            Happened::Orphaned(_, _, hard_end) => metrics.orphan_left(*hard_end),
+            // One that was left on purpose is nothing to wake anybody for.
+            Happened::Orphaned(_, OrphanCause::Policy, _) => {}
+            Happened::Orphaned(
+                _,
+                OrphanCause::NoCredentials
+                | OrphanCause::NoSid
+                | OrphanCause::Unreachable
+                | OrphanCause::ControlEnded,
+                hard_end,
+            ) => metrics.orphan_left(*hard_end),
             Happened::Nothing
             | Happened::LookAgain
             | Happened::Released

@@ -187,6 +187,8 @@ async fn a_session_may_be_left_running() {
     assert_eq!(world.live_sessions().await[0]["sid"], sid(&job));
     let (_, note) = world.until_event("lobby", "OrphanRisk").await;
     assert_has(&note, &[sid(&job), "left running by deletionPolicy Orphan"]);
+    let metrics = world.operator_metrics().await;
+    assert_has(&metrics, &["agora_snapshot_orphan_risk_sessions 0", "_ended_total{reason=\"Orphaned\"} 1"]);
     world.end().await;
 }
 
