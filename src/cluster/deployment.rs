@@ -92,7 +92,7 @@ impl OneDeployment {
             let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
             !matches!(phase, Some("Succeeded" | "Failed")) && Some(pod.name_any().as_str()) != own
         };
-        // What the API server accepted as a selector is one.
+        // Whatever the API server accepted can be read; if not, rather wait for every pod than for none.
         let selector = Selector::try_from(found.selector.clone()).unwrap_or_default();
         let config = watcher::Config::default().labels_from(&selector);
         let mut events = watcher(self.pods.clone(), config).default_backoff().boxed();
