@@ -3,14 +3,17 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use agora_snapshot_operator::settings::{Command, CommandLine, DrainSettings, Reach, Settings};
-use agora_snapshot_operator::{api, controller, drain, telemetry};
+use agora_snapshot_operator::settings::{
+    CheckSettings, Command, CommandLine, DrainSettings, Reach, Settings,
+};
+use agora_snapshot_operator::{api, check, controller, drain, telemetry};
 use clap::Parser;
 use kube::Resource;
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run(settings) => run(*settings),
+        Command::Check(settings) => check(&settings),
         Command::Drain(settings) => drain(&settings),
         Command::Crd => {
             print!("{}", api::crd_yaml());
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+    settings.leader_election.check()?;
     let runtime = begin(&settings.reach)?;
     runtime
         .block_on(controller::run(settings))
@@ -53,6 +57,13 @@ fn begin(reach: &Reach) -> Result<tokio::runtime::Runtime, Box<dyn Error>> {
         tracing::warn!("{warning}");
     }
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn check(settings: &CheckSettings) -> Result<ExitCode, Box<dyn Error>> {
+    telemetry::install_tls_provider();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(check::run(settings))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Facts about the build only; nothing is asked of a cluster or of the vendor.

@@ -15,9 +15,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::agora::endpoints::Region;
 
+mod check;
 mod drain;
+mod leader_election;
 
+pub use check::CheckSettings;
 pub use drain::{DrainSettings, SessionsPolicy};
+pub use leader_election::LeaderElection;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -33,6 +37,8 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the operator until SIGTERM or SIGINT.
     Run(Box<Settings>),
+    /// See whether what the operator needs is there: API server, CRD, rights, Deployment. Changes nothing.
+    Check(CheckSettings),
     /// Before the operator is removed: look after the sessions that still run, and take the finalizers away.
     Drain(Box<DrainSettings>),
     /// Print the CustomResourceDefinition as YAML.
@@ -64,6 +70,11 @@ pub struct Reach {
     /// reached.
     #[arg(long, value_name = "URL", env = "AGORA_SNAPSHOT_STORAGE_ENDPOINT", value_parser = base_url)]
     pub storage_endpoint: Option<Uri>,
+
+    /// File with more certificate authorities in PEM, beside those of the system, for Agora and for buckets. It is
+    /// read once.
+    #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
 
     /// Namespace of the operator itself: for events about sessions whose own namespace is going. Default:
     /// $POD_NAMESPACE, else that of the service account or of the kubeconfig context.
@@ -140,6 +151,16 @@ pub struct Settings {
     #[arg(long, env = "AGORA_SNAPSHOT_LAST_FILE_AGE_METRIC", default_value_t = true,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub last_file_age_metric: bool,
+
+    /// Whether and how of several replicas one leads.
+    #[command(flatten)]
+    pub leader_election: LeaderElection,
+
+    /// Watch Secrets, so that a new or changed one is used at once instead of within 30 s. The operator's role must
+    /// then allow list and watch on all Secrets of the watched namespaces; without this it needs get alone.
+    #[arg(long, env = "AGORA_SNAPSHOT_WATCH_SECRETS", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub watch_secrets: bool,
 }
 
 /// Form of the log.
@@ -160,6 +181,28 @@ pub enum SettingsError {
          --agora-endpoint that names a simulator"
     )]
     TimeScaleWithoutEndpoint(u32),
+    /// Two could lead at once.
+    #[error(
+        "--leader-election-renew-deadline {deadline:?} must be shorter than --leader-election-lease-duration {lease:?}, \
+         or another replica takes over while this one still works"
+    )]
+    RenewDeadline {
+        /// What was given.
+        deadline: Duration,
+        /// What it must be shorter than.
+        lease: Duration,
+    },
+    /// One failed renewal would end leadership.
+    #[error(
+        "--leader-election-retry-period {retry:?} must be less than five sixths of --leader-election-renew-deadline \
+         {deadline:?}, or one failed renewal ends leadership"
+    )]
+    RetryPeriod {
+        /// What was given.
+        retry: Duration,
+        /// What it must be shorter than.
+        deadline: Duration,
+    },
 }
 
 impl Reach {
@@ -194,11 +237,15 @@ impl Reach {
     /// The namespace for events about namespaces that are going: the flag, then `$POD_NAMESPACE`, then what the
     /// cluster's client came with.
     pub fn operator_namespace(&self, client_default: &str) -> String {
-        self.operator_namespace
-            .clone()
-            .or_else(|| std::env::var("POD_NAMESPACE").ok().filter(|name| namespace(name).is_ok()))
-            .unwrap_or_else(|| client_default.to_owned())
+        operator_namespace(self.operator_namespace.as_ref(), client_default)
     }
+}
+
+fn operator_namespace(given: Option<&String>, client_default: &str) -> String {
+    given
+        .cloned()
+        .or_else(|| std::env::var("POD_NAMESPACE").ok().filter(|name| namespace(name).is_ok()))
+        .unwrap_or_else(|| client_default.to_owned())
 }
 
 /// A duration as people write it, within limits.
@@ -283,9 +330,12 @@ mod tests {
         match CommandLine::try_parse_from(line).map_err(|error| error.to_string())?.command {
             Command::Run(settings) => {
                 settings.reach.check().map_err(|error| error.to_string())?;
+                settings.leader_election.check().map_err(|error| error.to_string())?;
                 Ok(*settings)
             }
-            Command::Drain(_) | Command::Crd | Command::Version => unreachable!("asked for run"),
+            Command::Drain(_) | Command::Check(_) | Command::Crd | Command::Version => {
+                unreachable!("asked for run")
+            }
         }
     }
 
@@ -301,6 +351,12 @@ mod tests {
         assert_eq!(settings.orphan_after, Duration::from_secs(86_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(300));
         assert!(!settings.streaming_lists && settings.last_file_age_metric);
+        let election = &settings.leader_election;
+        assert!(!election.leader_election && !settings.watch_secrets && reach.ca_bundle.is_none());
+        assert_eq!(election.leader_election_lease_name, "agora-snapshot-operator");
+        assert_eq!(election.leader_election_lease_duration, Duration::from_secs(15));
+        assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(10));
+        assert_eq!(election.leader_election_retry_period, Duration::from_secs(2));
         assert_eq!(reach.time_scale, 1);
         assert!(reach.warnings().is_empty());
     }
@@ -334,6 +390,14 @@ mod tests {
             "agora",
             "--streaming-lists",
             "--last-file-age-metric=false",
+            "--leader-election",
+            "--leader-election-lease-name=team.a",
+            "--leader-election-lease-duration=30s",
+            "--leader-election-renew-deadline=20s",
+            "--leader-election-retry-period=500ms",
+            "--watch-secrets",
+            "--ca-bundle",
+            "/etc/ca.pem",
             "--time-scale",
             "60",
         ])
@@ -346,6 +410,13 @@ mod tests {
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(60));
         assert_eq!(reach.operator_namespace("default"), "agora");
         assert!(settings.streaming_lists && !settings.last_file_age_metric);
+        let election = &settings.leader_election;
+        assert!(election.leader_election && settings.watch_secrets);
+        assert_eq!(election.leader_election_lease_name, "team.a");
+        assert_eq!(election.leader_election_lease_duration, Duration::from_secs(30));
+        assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(20));
+        assert_eq!(election.leader_election_retry_period, Duration::from_millis(500));
+        assert_eq!(reach.ca_bundle.as_deref(), Some(std::path::Path::new("/etc/ca.pem")));
         assert_eq!(reach.warnings().len(), 3, "time scale and two unencrypted endpoints");
     }
 
@@ -367,6 +438,17 @@ mod tests {
             (&["--snapshot-status-interval", "1s"], "must be between"),
             (&["--time-scale", "60"], "--agora-endpoint"),
             (&["--time-scale", "0", "--agora-endpoint", "http://127.0.0.1:1"], "1..=10000"),
+            (&["--leader-election=perhaps"], "true, false"),
+            (&["--leader-election-lease-name", "Team_A"], "must be the name of a Lease"),
+            (&["--leader-election-lease-duration", "0s"], "must be between"),
+            (
+                &["--leader-election-lease-duration", "10s"],
+                "must be shorter than --leader-election-lease-duration 10s",
+            ),
+            (
+                &["--leader-election-renew-deadline", "2400ms"],
+                "five sixths of --leader-election-renew-deadline 2.4s",
+            ),
             (&["--no-such-flag"], "--no-such-flag"),
         ] {
             let error = run(arguments).expect_err(words);
