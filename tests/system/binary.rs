@@ -34,7 +34,7 @@ fn help_documents_each_flag_with_its_variable_and_default() {
     assert!(output.status.success());
     let help = text(&output.stdout);
     let flags: Vec<&str> = help.split("\n      --").skip(1).collect();
-    assert!(flags.len() >= 14, "{help}");
+    assert!(flags.len() >= 21, "{help}");
     for flag in &flags {
         let name = flag.split([' ', '\n', '[', '=']).next().expect("a name");
         let lines: Vec<&str> = flag.lines().skip(1).map(str::trim).collect();
@@ -63,6 +63,13 @@ fn help_documents_each_flag_with_its_variable_and_default() {
         ("storage-endpoint", "listed"),
         ("operator-namespace", "POD_NAMESPACE"),
         ("bound-addresses-file", "METRICS_ADDRESS"),
+        ("leader-election", "[default: false]"),
+        ("leader-election-lease-name", "[default: agora-snapshot-operator]"),
+        ("leader-election-lease-duration", "[default: 15s]"),
+        ("leader-election-renew-deadline", "[default: 10s]"),
+        ("leader-election-retry-period", "[default: 2s]"),
+        ("watch-secrets", "[default: false]"),
+        ("ca-bundle", "PEM"),
     ] {
         let documented = flags.iter().find(|text| text.starts_with(flag));
         let documented = documented.unwrap_or_else(|| panic!("--{flag} is not in the help"));
@@ -70,7 +77,7 @@ fn help_documents_each_flag_with_its_variable_and_default() {
     }
     assert!(!help.contains("time-scale"), "what is only for tests is hidden");
     let all = text(&run(&["--help"]).stdout);
-    assert_has(&all, &["run", "crd", "version"]);
+    assert_has(&all, &["run", "check", "crd", "version"]);
 }
 
 #[test]
@@ -85,6 +92,7 @@ fn a_wrong_word_is_told_with_what_would_do() {
         (&["run", "--orphan-after", "1s"], 2, &["must be between"]),
         (&["run", "--max-concurrent-reconciles", "0"], 2, &["1..=1000"]),
         (&["run", "--log-format", "xml"], 2, &["json, text"]),
+        (&["run", "--leader-election-retry-period", "9s"], 1, &["--leader-election-renew-deadline 10s"]),
         (&["run", "--time-scale", "60"], 1, &["--time-scale 60", "--agora-endpoint"]),
     ] {
         let output = run(arguments);

@@ -10,19 +10,23 @@
 
 mod bad_input;
 mod binary;
+mod check;
 mod crash;
 mod deletion;
 mod fleet;
 mod force;
 mod kstatus;
+mod leadership;
 mod lifecycle;
 mod outage;
 mod refusals;
 mod role;
 mod scenarios;
+mod secret_watch;
 mod settings;
 mod telling;
 mod tokens;
 mod vendor;
+mod way_out;
 mod world;
 mod writes;

@@ -1,7 +1,7 @@
 //! What the operator may do in these tests: exactly what it needs, so that a request beyond it shows as a 403.
 
 use k8s_openapi::api::rbac::v1::ClusterRole;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Name of the role.
 pub const NAME: &str = "agora-snapshot-operator-under-test";
@@ -19,4 +19,19 @@ pub fn role() -> ClusterRole {
         ],
     }))
     .expect("a ClusterRole")
+}
+
+/// What it needs more for leader election, in its own namespace: a Lease that does not exist yet cannot be limited by
+/// its name.
+pub fn leader_election(lease: &str) -> Value {
+    json!([
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease],
+         "verbs": ["get", "update"]},
+    ])
+}
+
+/// What it needs more for `--watch-secrets`.
+pub fn watch_secrets() -> Value {
+    json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
 }
