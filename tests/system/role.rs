@@ -1,4 +1,5 @@
-//! What the operator may do in these tests: exactly what it needs, so that a request beyond it shows as a 403.
+//! What the operator, and who drains it, may do in these tests: exactly what they need, so that a request beyond it
+//! shows as a 403.
 
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use serde_json::{Value, json};
@@ -34,4 +35,13 @@ pub fn leader_election(lease: &str) -> Value {
 /// What it needs more for `--watch-secrets`.
 pub fn watch_secrets() -> Value {
     json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
+}
+
+/// What `drain` needs beside the operator's own rules, in the namespace of this Deployment.
+pub fn drain_rules(deployment: &str) -> Value {
+    json!([
+        {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [deployment], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [deployment], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+    ])
 }

@@ -168,7 +168,7 @@ impl Plan {
 }
 
 /// The CRD and the operator's role; once for all worlds, and no harm done by doing it again.
-async fn install(client: &Client) {
+pub async fn install(client: &Client) {
     let apply = PatchParams::apply("tests").force();
     let crds = Api::all(client.clone());
     crds.patch(SnapshotJob::crd_name(), &apply, &Patch::Apply(api::crd())).await.expect("the CRD is applied");
@@ -261,6 +261,21 @@ impl World {
         let mut operator = self.operator.take().expect("an operator");
         let status = operator.process().stop(GRACE).await.expect("it ends");
         assert!(status.success(), "the operator ended with {status}");
+    }
+
+    /// The flags by which another command reaches the vendor and the jobs of this world.
+    pub fn reach(&self) -> Vec<String> {
+        self.operator_options.reach()
+    }
+
+    /// One more log that the end of the world looks through.
+    pub fn keep_log(&mut self, log: &std::path::Path) {
+        self.logs.push(log.to_owned());
+    }
+
+    /// The end of the world need not look through the newest log: it tells of rights that the test took away.
+    pub fn forget_log(&mut self) {
+        self.logs.pop();
     }
 
     // === objects ===
