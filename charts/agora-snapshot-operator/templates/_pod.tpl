@@ -60,10 +60,9 @@ securityContext:
 - name: HTTPS_PROXY
   value: {{ . | quote }}
 {{- end }}
-{{- if or .Values.proxy.http .Values.proxy.https .Values.proxy.noProxy }}
-# kubelet fills the API server's address in.
+{{- with .Values.proxy.noProxy }}
 - name: NO_PROXY
-  value: {{ .Values.proxy.noProxy | empty | ternary "$(KUBERNETES_SERVICE_HOST)" (printf "$(KUBERNETES_SERVICE_HOST),%s" .Values.proxy.noProxy) | quote }}
+  value: {{ . | quote }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

@@ -15,11 +15,18 @@
 {{ include "agora-snapshot-operator.eventRules" . }}
 {{- end -}}
 
-{{/* Events about jobs, and about namespaces that are going in the operator's own. */}}
+{{/* Events about jobs, and in the operator's own namespace about jobs of namespaces that are going. */}}
 {{- define "agora-snapshot-operator.eventRules" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- end -}}
+
+{{/* The same for the release's namespace where no other role covers it; else nothing. */}}
+{{- define "agora-snapshot-operator.ownEventRules" -}}
+{{- if and .Values.watchNamespaces (not (has .Release.Namespace .Values.watchNamespaces)) -}}
+{{- include "agora-snapshot-operator.eventRules" . -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The Lease. A creation cannot be limited by name: the name is not known when it is authorized. */}}
