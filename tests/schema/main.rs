@@ -2,6 +2,7 @@
 //! the reference. What the operator does with an accepted object is tested elsewhere.
 
 mod absence;
+mod additive;
 mod capture_rules;
 mod channel_rules;
 mod examples;
