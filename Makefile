@@ -43,8 +43,10 @@ deny: ## Licences, sources and bans of the dependencies (cargo-deny; installed o
 	@$(DENY)/bin/cargo-deny --workspace --log-level warn check bans licenses sources
 
 .PHONY: generate
-generate: ## Writes crds/ anew from the types in src/api
+generate: ## Writes crds/ anew from the types in src/api, and what is made from the chart
 	UPDATE_CRD=1 $(CARGO) test --locked --test schema generated
+	UPDATE_CHART=1 $(CARGO) test --locked --test chart the_chart_carries_the_definition
+	UPDATE_CHART=1 $(CARGO) test --locked --test chart -- golden:: install:: readme::
 
 # The programs that the demo runs, and the servers under them.
 .PHONY: programs

@@ -4,10 +4,10 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use serde_json::json;
 
 /// Name of the role.
-pub const NAME: &str = "agora-snapshot-operator-under-test";
+pub(crate) const NAME: &str = "agora-snapshot-operator-under-test";
 
 /// The role.
-pub fn role() -> ClusterRole {
+pub(crate) fn role() -> ClusterRole {
     serde_json::from_value(json!({
         "metadata": {"name": NAME},
         "rules": [

@@ -12,7 +12,7 @@
 
 {{/* Fields of the pod before its containers (root, serviceAccount). */}}
 {{- define "agora-snapshot-operator.podSpec" -}}
-serviceAccountName: {{ .serviceAccount }}
+serviceAccountName: {{ .serviceAccount | quote }}
 automountServiceAccountToken: true
 enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
@@ -20,7 +20,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .root.Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext:
   {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
@@ -42,8 +42,8 @@ securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end -}}
 
-{{/* The environment of those who talk to Agora and to storage. */}}
-{{- define "agora-snapshot-operator.env" -}}
+{{/* The environment of every container: the chart's own part, and all of it. */}}
+{{- define "agora-snapshot-operator.ownEnv" -}}
 - name: POD_NAME
   valueFrom:
     fieldRef:
@@ -64,6 +64,10 @@ securityContext:
 - name: NO_PROXY
   value: {{ . | quote }}
 {{- end }}
+{{- end -}}
+
+{{- define "agora-snapshot-operator.env" -}}
+{{- include "agora-snapshot-operator.ownEnv" . }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -98,16 +102,16 @@ securityContext:
 {{- if .configMap -}}
 - name: ca-bundle
   configMap:
-    name: {{ .configMap }}
+    name: {{ .configMap | quote }}
     items:
-      - key: {{ .key }}
+      - key: {{ .key | quote }}
         path: ca.crt
 {{- else if .secret -}}
 - name: ca-bundle
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
     items:
-      - key: {{ .key }}
+      - key: {{ .key | quote }}
         path: ca.crt
 {{- end }}
 {{- end }}

@@ -33,7 +33,7 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $own := include "agora-snapshot-operator.env" (dict "Values" (merge (dict "extraEnv" list) .Values)) | fromYamlArray -}}
+{{- $own := include "agora-snapshot-operator.ownEnv" . | fromYamlArray -}}
 {{- range $given := .Values.extraEnv -}}
 {{- range $own -}}
 {{- if eq .name $given.name -}}
