@@ -4,6 +4,8 @@
 
 pub mod agora;
 pub mod api;
+pub mod ca_bundle;
+pub mod check;
 pub mod cluster;
 pub mod controller;
 pub mod lifecycle;

@@ -3,14 +3,15 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use agora_snapshot_operator::settings::{Command, CommandLine, Settings};
-use agora_snapshot_operator::{api, controller, telemetry};
+use agora_snapshot_operator::settings::{CheckSettings, Command, CommandLine, Settings};
+use agora_snapshot_operator::{api, check, controller, telemetry};
 use clap::Parser;
 use kube::Resource;
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run(settings) => run(*settings),
+        Command::Check(settings) => check(&settings),
         Command::Crd => {
             print!("{}", api::crd_yaml());
             Ok(())
@@ -40,6 +41,13 @@ fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     runtime
         .block_on(controller::run(settings))
         .inspect_err(|error| tracing::error!(%error, "the operator ended"))?;
+    Ok(())
+}
+
+fn check(settings: &CheckSettings) -> Result<(), Box<dyn Error>> {
+    telemetry::install_tls_provider();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(check::run(settings))?;
     Ok(())
 }
 

@@ -25,8 +25,8 @@ pub use self::jobs::JobView;
 use self::jobs::Jobs;
 pub use self::labels::{AgoraVerb, Fence, ReconcileResult, StartResult};
 use self::labels::{
-    ApiLabels, ControllerLabels, FenceLabels, ReconcileLabels, RestLabels, StartLabels, VerbLabels,
-    WriteLabels,
+    ApiLabels, ControllerLabels, FenceLabels, LeaseLabels, ReconcileLabels, RestLabels, StartLabels,
+    VerbLabels, WriteLabels,
 };
 use crate::lifecycle::outcome::Kind;
 
@@ -46,6 +46,7 @@ struct Inner {
     max_concurrent_reconciles: Family<ControllerLabels, Gauge>,
     active_workers: Family<ControllerLabels, Gauge>,
     rest_requests: Family<RestLabels, Counter>,
+    leaders: Family<LeaseLabels, Gauge>,
     sessions_started: Family<StartLabels, Counter>,
     duplicates_prevented: Family<FenceLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
@@ -87,6 +88,7 @@ impl Metrics {
             max_concurrent_reconciles: Family::default(),
             active_workers: Family::default(),
             rest_requests: Family::default(),
+            leaders: Family::default(),
             sessions_started: Family::default(),
             duplicates_prevented: Family::default(),
             api_requests: Family::default(),
@@ -128,6 +130,12 @@ impl Metrics {
     /// A request to the API server ended; `code` is absent when there was no answer.
     pub fn kubernetes_request(&self, method: &http::Method, code: Option<u16>) {
         self.0.rest_requests.get_or_create(&RestLabels::new(method, code)).inc();
+    }
+
+    /// Whether this process leads by the Lease of this name. Not told without leader election.
+    pub fn leads(&self, lease: &str, leads: bool) {
+        let labels = LeaseLabels { name: lease.to_owned() };
+        self.0.leaders.get_or_create(&labels).set(i64::from(leads));
     }
 
     /// A start was answered, or not.
@@ -272,6 +280,11 @@ impl Inner {
             "rest_client_requests",
             "Requests to the API server, by status code and method; code <error> had no answer",
             self.rest_requests.clone(),
+        );
+        registry.register(
+            "leader_election_master_status",
+            "Whether this process holds the Lease: 1 or 0; absent without leader election",
+            self.leaders.clone(),
         );
 
         let own = registry.sub_registry_with_prefix("agora_snapshot");

@@ -14,6 +14,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::agora::endpoints::Region;
 
+mod check;
+mod leader_election;
+
+pub use check::CheckSettings;
+pub use leader_election::LeaderElection;
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "agora-snapshot-operator", version, about, disable_help_subcommand = true)]
@@ -28,6 +34,8 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the operator until SIGTERM or SIGINT.
     Run(Box<Settings>),
+    /// See whether what the operator needs is there: API server, CRD, rights, Deployment. Changes nothing.
+    Check(CheckSettings),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print the version and how the program was built.
@@ -120,6 +128,21 @@ pub struct Settings {
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub last_file_age_metric: bool,
 
+    /// Whether and how of several replicas one leads.
+    #[command(flatten)]
+    pub leader_election: LeaderElection,
+
+    /// Watch Secrets, so that a new or changed one is used at once instead of within 30 s. The operator's role must
+    /// then allow list and watch on all Secrets of the watched namespaces; without this it needs get alone.
+    #[arg(long, env = "AGORA_SNAPSHOT_WATCH_SECRETS", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub watch_secrets: bool,
+
+    /// File with more certificate authorities in PEM, beside those of the system, for Agora and for buckets. It is
+    /// read once.
+    #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
+
     /// Divides every waiting time; for tests against a simulator that runs as much faster.
     #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -144,6 +167,28 @@ pub enum SettingsError {
          --agora-endpoint that names a simulator"
     )]
     TimeScaleWithoutEndpoint(u32),
+    /// Two could lead at once.
+    #[error(
+        "--leader-election-renew-deadline {deadline:?} must be shorter than --leader-election-lease-duration {lease:?}, \
+         or another replica takes over while this one still works"
+    )]
+    RenewDeadline {
+        /// What was given.
+        deadline: Duration,
+        /// What it must be shorter than.
+        lease: Duration,
+    },
+    /// One failed renewal would end leadership.
+    #[error(
+        "--leader-election-retry-period {retry:?} must be less than five sixths of --leader-election-renew-deadline \
+         {deadline:?}, or one failed renewal ends leadership"
+    )]
+    RetryPeriod {
+        /// What was given.
+        retry: Duration,
+        /// What it must be shorter than.
+        deadline: Duration,
+    },
 }
 
 impl Settings {
@@ -155,7 +200,7 @@ impl Settings {
         if self.time_scale != 1 && self.agora_endpoints.is_empty() {
             return Err(SettingsError::TimeScaleWithoutEndpoint(self.time_scale));
         }
-        Ok(())
+        self.leader_election.check()
     }
 
     /// What an administrator should know of these settings, one sentence each, for the log.
@@ -178,11 +223,15 @@ impl Settings {
     /// The namespace for events about namespaces that are going: the flag, then `$POD_NAMESPACE`, then what the
     /// cluster's client came with.
     pub fn operator_namespace(&self, client_default: &str) -> String {
-        self.operator_namespace
-            .clone()
-            .or_else(|| std::env::var("POD_NAMESPACE").ok().filter(|name| namespace(name).is_ok()))
-            .unwrap_or_else(|| client_default.to_owned())
+        operator_namespace(self.operator_namespace.as_ref(), client_default)
     }
+}
+
+fn operator_namespace(given: Option<&String>, client_default: &str) -> String {
+    given
+        .cloned()
+        .or_else(|| std::env::var("POD_NAMESPACE").ok().filter(|name| namespace(name).is_ok()))
+        .unwrap_or_else(|| client_default.to_owned())
 }
 
 /// A duration as people write it, within limits.
@@ -257,7 +306,7 @@ mod tests {
                 settings.check().map_err(|error| error.to_string())?;
                 Ok(*settings)
             }
-            Command::Crd | Command::Version => unreachable!("asked for run"),
+            Command::Check(_) | Command::Crd | Command::Version => unreachable!("asked for run"),
         }
     }
 
@@ -272,6 +321,12 @@ mod tests {
         assert_eq!(settings.orphan_after, Duration::from_secs(86_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(300));
         assert!(!settings.streaming_lists && settings.last_file_age_metric);
+        let election = &settings.leader_election;
+        assert!(!election.leader_election && !settings.watch_secrets && settings.ca_bundle.is_none());
+        assert_eq!(election.leader_election_lease_name, "agora-snapshot-operator");
+        assert_eq!(election.leader_election_lease_duration, Duration::from_secs(15));
+        assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(10));
+        assert_eq!(election.leader_election_retry_period, Duration::from_secs(2));
         assert_eq!(settings.time_scale, 1);
         assert!(settings.warnings().is_empty());
     }
@@ -305,6 +360,14 @@ mod tests {
             "agora",
             "--streaming-lists",
             "--last-file-age-metric=false",
+            "--leader-election",
+            "--leader-election-lease-name=team.a",
+            "--leader-election-lease-duration=30s",
+            "--leader-election-renew-deadline=20s",
+            "--leader-election-retry-period=500ms",
+            "--watch-secrets",
+            "--ca-bundle",
+            "/etc/ca.pem",
             "--time-scale",
             "60",
         ])
@@ -316,6 +379,13 @@ mod tests {
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(60));
         assert_eq!(settings.operator_namespace("default"), "agora");
         assert!(settings.streaming_lists && !settings.last_file_age_metric);
+        let election = &settings.leader_election;
+        assert!(election.leader_election && settings.watch_secrets);
+        assert_eq!(election.leader_election_lease_name, "team.a");
+        assert_eq!(election.leader_election_lease_duration, Duration::from_secs(30));
+        assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(20));
+        assert_eq!(election.leader_election_retry_period, Duration::from_millis(500));
+        assert_eq!(settings.ca_bundle.as_deref(), Some(std::path::Path::new("/etc/ca.pem")));
         assert_eq!(settings.warnings().len(), 3, "time scale and two unencrypted endpoints");
     }
 
@@ -337,6 +407,17 @@ mod tests {
             (&["--snapshot-status-interval", "1s"], "must be between"),
             (&["--time-scale", "60"], "--agora-endpoint"),
             (&["--time-scale", "0", "--agora-endpoint", "http://127.0.0.1:1"], "1..=10000"),
+            (&["--leader-election=perhaps"], "true, false"),
+            (&["--leader-election-lease-name", "Team_A"], "must be the name of a Lease"),
+            (&["--leader-election-lease-duration", "0s"], "must be between"),
+            (
+                &["--leader-election-lease-duration", "10s"],
+                "must be shorter than --leader-election-lease-duration 10s",
+            ),
+            (
+                &["--leader-election-renew-deadline", "2400ms"],
+                "five sixths of --leader-election-renew-deadline 2.4s",
+            ),
             (&["--no-such-flag"], "--no-such-flag"),
         ] {
             let error = run(arguments).expect_err(words);

@@ -1,7 +1,8 @@
-//! Kubernetes: the client and its limits, SnapshotJobs, Secrets, events. Knows nothing of the vendor or of buckets.
+//! Kubernetes: the client and its limits, SnapshotJobs, Secrets, events, leadership. Knows nothing of the vendor or of buckets.
 
 pub mod client;
 pub mod events;
 pub mod jobs;
+pub mod leadership;
 pub mod secrets;
 pub mod stored;

@@ -101,6 +101,12 @@ pub(super) struct RestLabels {
     method: &'static str,
 }
 
+/// The Lease is named by the administrator, one for the process.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct LeaseLabels {
+    pub(super) name: String,
+}
+
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct StartLabels {
     pub(super) result: StartResult,

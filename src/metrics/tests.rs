@@ -50,6 +50,9 @@ fn used() -> Metrics {
     drop(metrics.reconcile_started());
     metrics.kubernetes_request(&http::Method::PUT, Some(409));
     metrics.kubernetes_request(&http::Method::GET, None);
+    metrics.leads("a", true);
+    metrics.leads("b", true);
+    metrics.leads("b", false);
     metrics.session_start(StartResult::Started);
     metrics.duplicate_prevented(Fence::RecorderUid);
     metrics.agora_request(
@@ -110,6 +113,8 @@ fn every_method_moves_its_series() {
         (r#"controller_runtime_active_workers{controller="snapshotjob"}"#, 0.0),
         (r#"rest_client_requests_total{code="409",method="PUT"}"#, 1.0),
         (r#"rest_client_requests_total{code="<error>",method="GET"}"#, 1.0),
+        (r#"leader_election_master_status{name="a"}"#, 1.0),
+        (r#"leader_election_master_status{name="b"}"#, 0.0),
         (r#"agora_snapshot_sessions_started_total{result="started"}"#, 1.0),
         (r#"agora_snapshot_duplicate_sessions_prevented_total{fence="recorder_uid"}"#, 1.0),
         (
