@@ -30,7 +30,7 @@ use crate::reconcile::memories::Memories;
 use crate::reconcile::meter::Meter;
 use crate::reconcile::neighbours::Neighbours;
 use crate::reconcile::{Context, farewell};
-use crate::settings::Settings;
+use crate::settings::{Reach, Settings};
 use crate::snapshots::Connections;
 
 mod secret_watch;
@@ -52,6 +52,8 @@ const LAST_VISITS: Duration = Duration::from_secs(45);
 
 /// How long the end of the process waits for the Lease to be given up.
 const LAST_RELEASE: Duration = Duration::from_secs(5);
+/// Between two looks into the bucket, unless the settings say otherwise.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
 /// How long one request to a bucket may take.
 const BUCKET_REQUEST: Duration = Duration::from_secs(10);
@@ -107,7 +109,10 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         bound.write(Path::new(path)).map_err(system("writing --bound-addresses-file"))?;
     }
     let client = client::connect(&metrics).await?;
-    let context = Arc::new(context(&settings, client.clone(), &metrics)?);
+    let mut context = context(&settings.reach, client.clone(), &metrics)?;
+    context.timing.orphan_unreachable = settings.orphan_after;
+    context.look_again = settings.snapshot_status_interval;
+    let context = Arc::new(context);
     tracing::info!(namespace = context.operator_namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
     let (end, ended) = watch::channel(false);
@@ -178,34 +183,35 @@ async fn tell_of_leader(gate: Gate, health: Health) {
     health.leader_known();
 }
 
-fn context(settings: &Settings, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
-    let timing = Timing { orphan_unreachable: settings.orphan_after, ..Timing::default() };
+/// What visits work with, as every command that makes them begins.
+pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
     let pod = std::env::var("POD_NAME").ok();
-    let operator_namespace = settings.operator_namespace(client.default_namespace());
-    let bundle = settings.ca_bundle.as_deref().map(CaBundle::read).transpose()?;
+    let operator_namespace = reach.operator_namespace(client.default_namespace());
+    let bundle = reach.ca_bundle.as_deref().map(CaBundle::read).transpose()?;
     let authorities = bundle.as_ref().map(CaBundle::pem);
     let agora = agora::client::Client::new(&ClientSettings {
-        endpoints: settings.agora_endpoints.iter().map(ToString::to_string).collect(),
-        home: settings.agora_region,
-        scale: f64::from(settings.time_scale),
+        endpoints: reach.agora_endpoints.iter().map(ToString::to_string).collect(),
+        home: reach.agora_region,
+        scale: f64::from(reach.time_scale),
         ca_bundle: authorities.map(<[u8]>::to_vec),
         observer: Arc::new(Meter::new(metrics.clone())),
         ..ClientSettings::default()
     })?;
     Ok(Context {
         jobs: Jobs::new(client.clone()),
-        secrets: SecretReader::new(client.clone(), settings.time_scale),
+        secrets: SecretReader::new(client.clone(), reach.time_scale),
         events: Events::start(client, metrics.clone(), pod),
         agora,
         neighbours: Neighbours::default(),
         memories: Memories::default(),
-        clock: Clock::new(settings.time_scale),
-        timing,
+        clock: Clock::new(reach.time_scale),
+        timing: Timing::default(),
         metrics: metrics.clone(),
         operator_namespace,
-        storage_endpoint: settings.storage_endpoint.clone(),
+        storage_endpoint: reach.storage_endpoint.clone(),
         connections: Connections::new(BUCKET_REQUEST, authorities)?,
-        look_again: settings.snapshot_status_interval,
+        withdrawing: false,
+        look_again: LOOK_AGAIN,
     })
 }
 
@@ -245,10 +251,10 @@ async fn control(
 
 /// The namespaces that are watched, each for itself; a single `None` is all of them.
 fn scopes(settings: &Settings) -> Vec<Option<&str>> {
-    if settings.watch_namespaces.is_empty() {
+    if settings.reach.watch_namespaces.is_empty() {
         return vec![None];
     }
-    settings.watch_namespaces.iter().map(|name| Some(name.as_str())).collect()
+    settings.reach.watch_namespaces.iter().map(|name| Some(name.as_str())).collect()
 }
 
 fn api<K>(client: &Client, scope: Option<&str>) -> Api<K>

@@ -8,6 +8,7 @@ pub mod ca_bundle;
 pub mod check;
 pub mod cluster;
 pub mod controller;
+pub mod drain;
 pub mod lifecycle;
 pub mod metrics;
 pub mod probes;

@@ -1,6 +1,7 @@
 //! What the command line and the environment may say, checked, with words that help when it is wrong.
 //!
-//! Owns flags, their defaults and their limits. What the values do is told by those who use them.
+//! Owns flags, their defaults and their limits; those of `drain` alone are in `drain.rs`. What the values do is told by
+//! those who use them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,9 +16,11 @@ use tracing_subscriber::EnvFilter;
 use crate::agora::endpoints::Region;
 
 mod check;
+mod drain;
 mod leader_election;
 
 pub use check::CheckSettings;
+pub use drain::{DrainSettings, SessionsPolicy};
 pub use leader_election::LeaderElection;
 
 /// The command line.
@@ -36,24 +39,22 @@ pub enum Command {
     Run(Box<Settings>),
     /// See whether what the operator needs is there: API server, CRD, rights, Deployment. Changes nothing.
     Check(CheckSettings),
+    /// Before the operator is removed: look after the sessions that still run, and take the finalizers away.
+    Drain(Box<DrainSettings>),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print the version and how the program was built.
     Version,
 }
 
-/// How the operator runs. Every flag has an environment variable; the flag wins.
+/// How the vendor and the cluster are reached, and what is logged: the same for every command that visits jobs.
 #[derive(Args, Clone, Debug)]
-pub struct Settings {
-    /// Namespace to watch; repeat it, or separate several with commas. Without it all namespaces are watched.
+pub struct Reach {
+    /// Namespace whose jobs are looked after; repeat it, or separate several with commas. Without it they are those of
+    /// all namespaces.
     #[arg(long = "watch-namespace", value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_WATCH_NAMESPACE",
           value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
-
-    /// How many jobs are worked on at the same time.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub max_concurrent_reconciles: u16,
 
     /// Base URL of the cloud recording service instead of Agora's own; repeatable, further ones are alternatives.
     #[arg(long = "agora-endpoint", value_name = "URL", env = "AGORA_SNAPSHOT_AGORA_ENDPOINT",
@@ -69,6 +70,43 @@ pub struct Settings {
     /// reached.
     #[arg(long, value_name = "URL", env = "AGORA_SNAPSHOT_STORAGE_ENDPOINT", value_parser = base_url)]
     pub storage_endpoint: Option<Uri>,
+
+    /// File with more certificate authorities in PEM, beside those of the system, for Agora and for buckets. It is
+    /// read once.
+    #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
+
+    /// Namespace of the operator itself: for events about sessions whose own namespace is going. Default:
+    /// $POD_NAMESPACE, else that of the service account or of the kubeconfig context.
+    #[arg(long, value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_OPERATOR_NAMESPACE", value_parser = namespace)]
+    pub operator_namespace: Option<String>,
+
+    /// Form of the log on standard error.
+    #[arg(long, value_enum, env = "AGORA_SNAPSHOT_LOG_FORMAT", default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or directives such as `info,agora_snapshot_operator=debug`.
+    #[arg(long, value_name = "DIRECTIVES", env = "AGORA_SNAPSHOT_LOG_LEVEL", default_value = "info",
+          value_parser = log_level)]
+    pub log_level: String,
+
+    /// Divides every waiting time; for tests against a simulator that runs as much faster.
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub time_scale: u32,
+}
+
+/// How the operator runs. Every flag has an environment variable; the flag wins.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// What it shares with other commands.
+    #[command(flatten)]
+    pub reach: Reach,
+
+    /// How many jobs are worked on at the same time.
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_concurrent_reconciles: u16,
 
     /// Address that serves /metrics. Port 0 takes a free one.
     #[arg(
@@ -92,15 +130,6 @@ pub struct Settings {
     #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_BOUND_ADDRESSES_FILE")]
     pub bound_addresses_file: Option<PathBuf>,
 
-    /// Form of the log on standard error.
-    #[arg(long, value_enum, env = "AGORA_SNAPSHOT_LOG_FORMAT", default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
-
-    /// What is logged: a level, or directives such as `info,agora_snapshot_operator=debug`.
-    #[arg(long, value_name = "DIRECTIVES", env = "AGORA_SNAPSHOT_LOG_LEVEL", default_value = "info",
-          value_parser = log_level)]
-    pub log_level: String,
-
     /// How long a deleted job whose session cannot be stopped, as Agora is unreachable, keeps its finalizer before
     /// it is reported as an orphan and let go; between 1m and 30d.
     #[arg(long, value_name = "DURATION", env = "AGORA_SNAPSHOT_ORPHAN_AFTER", default_value = "24h",
@@ -112,11 +141,6 @@ pub struct Settings {
     #[arg(long, value_name = "DURATION", env = "AGORA_SNAPSHOT_SNAPSHOT_STATUS_INTERVAL", default_value = "5m",
           value_parser = DurationRange(Duration::from_secs(10), Duration::from_secs(86_400)))]
     pub snapshot_status_interval: Duration,
-
-    /// Namespace for events about sessions whose own namespace is going. Default: $POD_NAMESPACE, else that of the
-    /// service account or of the kubeconfig context.
-    #[arg(long, value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_OPERATOR_NAMESPACE", value_parser = namespace)]
-    pub operator_namespace: Option<String>,
 
     /// Fetch the initial list of jobs as one stream instead of pages: less memory, needs Kubernetes 1.33.
     #[arg(long, env = "AGORA_SNAPSHOT_STREAMING_LISTS", default_value_t = false,
@@ -137,16 +161,6 @@ pub struct Settings {
     #[arg(long, env = "AGORA_SNAPSHOT_WATCH_SECRETS", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub watch_secrets: bool,
-
-    /// File with more certificate authorities in PEM, beside those of the system, for Agora and for buckets. It is
-    /// read once.
-    #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_CA_BUNDLE")]
-    pub ca_bundle: Option<PathBuf>,
-
-    /// Divides every waiting time; for tests against a simulator that runs as much faster.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub time_scale: u32,
 }
 
 /// Form of the log.
@@ -191,7 +205,7 @@ pub enum SettingsError {
     },
 }
 
-impl Settings {
+impl Reach {
     /// What no single flag can know.
     ///
     /// # Errors
@@ -200,7 +214,7 @@ impl Settings {
         if self.time_scale != 1 && self.agora_endpoints.is_empty() {
             return Err(SettingsError::TimeScaleWithoutEndpoint(self.time_scale));
         }
-        self.leader_election.check()
+        Ok(())
     }
 
     /// What an administrator should know of these settings, one sentence each, for the log.
@@ -276,6 +290,18 @@ fn namespace(name: &str) -> Result<String, String> {
     }
 }
 
+/// As most objects of Kubernetes are named: a DNS subdomain.
+fn object_name(name: &str) -> Result<String, String> {
+    let valid =
+        name.len() <= 253 && !name.is_empty() && name.split('.').all(|label| namespace(label).is_ok());
+    if valid {
+        Ok(name.to_owned())
+    } else {
+        Err("must be the name of an object: lower-case letters, digits, dashes and dots, as in kubectl get"
+            .into())
+    }
+}
+
 fn base_url(text: &str) -> Result<Uri, String> {
     let rule =
         "must be a URL such as https://host:port or http://host:port/path, without query and without a user";
@@ -303,32 +329,36 @@ mod tests {
         let line = ["agora-snapshot-operator", "run"].iter().chain(arguments);
         match CommandLine::try_parse_from(line).map_err(|error| error.to_string())?.command {
             Command::Run(settings) => {
-                settings.check().map_err(|error| error.to_string())?;
+                settings.reach.check().map_err(|error| error.to_string())?;
+                settings.leader_election.check().map_err(|error| error.to_string())?;
                 Ok(*settings)
             }
-            Command::Check(_) | Command::Crd | Command::Version => unreachable!("asked for run"),
+            Command::Drain(_) | Command::Check(_) | Command::Crd | Command::Version => {
+                unreachable!("asked for run")
+            }
         }
     }
 
     #[test]
     fn defaults_are_those_of_the_help() {
         let settings = run(&[]).unwrap();
-        assert!(settings.watch_namespaces.is_empty() && settings.agora_endpoints.is_empty());
+        let reach = &settings.reach;
+        assert!(reach.watch_namespaces.is_empty() && reach.agora_endpoints.is_empty());
         assert_eq!(settings.max_concurrent_reconciles, 64);
         assert_eq!(settings.metrics_bind_address.to_string(), "0.0.0.0:8080");
         assert_eq!(settings.health_bind_address.to_string(), "0.0.0.0:8081");
-        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(reach.log_format, LogFormat::Json);
         assert_eq!(settings.orphan_after, Duration::from_secs(86_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(300));
         assert!(!settings.streaming_lists && settings.last_file_age_metric);
         let election = &settings.leader_election;
-        assert!(!election.leader_election && !settings.watch_secrets && settings.ca_bundle.is_none());
+        assert!(!election.leader_election && !settings.watch_secrets && reach.ca_bundle.is_none());
         assert_eq!(election.leader_election_lease_name, "agora-snapshot-operator");
         assert_eq!(election.leader_election_lease_duration, Duration::from_secs(15));
         assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(10));
         assert_eq!(election.leader_election_retry_period, Duration::from_secs(2));
-        assert_eq!(settings.time_scale, 1);
-        assert!(settings.warnings().is_empty());
+        assert_eq!(reach.time_scale, 1);
+        assert!(reach.warnings().is_empty());
     }
 
     #[test]
@@ -372,12 +402,13 @@ mod tests {
             "60",
         ])
         .unwrap();
-        assert_eq!(settings.watch_namespaces, ["a", "b", "c"]);
-        assert_eq!(settings.agora_endpoints[0].to_string(), "http://127.0.0.1:9/");
-        assert_eq!(settings.agora_endpoints[1].path(), "/base");
+        let reach = &settings.reach;
+        assert_eq!(reach.watch_namespaces, ["a", "b", "c"]);
+        assert_eq!(reach.agora_endpoints[0].to_string(), "http://127.0.0.1:9/");
+        assert_eq!(reach.agora_endpoints[1].path(), "/base");
         assert_eq!(settings.orphan_after, Duration::from_secs(5_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(60));
-        assert_eq!(settings.operator_namespace("default"), "agora");
+        assert_eq!(reach.operator_namespace("default"), "agora");
         assert!(settings.streaming_lists && !settings.last_file_age_metric);
         let election = &settings.leader_election;
         assert!(election.leader_election && settings.watch_secrets);
@@ -385,8 +416,8 @@ mod tests {
         assert_eq!(election.leader_election_lease_duration, Duration::from_secs(30));
         assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(20));
         assert_eq!(election.leader_election_retry_period, Duration::from_millis(500));
-        assert_eq!(settings.ca_bundle.as_deref(), Some(std::path::Path::new("/etc/ca.pem")));
-        assert_eq!(settings.warnings().len(), 3, "time scale and two unencrypted endpoints");
+        assert_eq!(reach.ca_bundle.as_deref(), Some(std::path::Path::new("/etc/ca.pem")));
+        assert_eq!(reach.warnings().len(), 3, "time scale and two unencrypted endpoints");
     }
 
     #[test]

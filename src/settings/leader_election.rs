@@ -43,7 +43,7 @@ impl LeaderElection {
     ///
     /// # Errors
     /// The times do not fit together.
-    pub(super) fn check(&self) -> Result<(), SettingsError> {
+    pub fn check(&self) -> Result<(), SettingsError> {
         let (lease, deadline, retry) = (
             self.leader_election_lease_duration,
             self.leader_election_renew_deadline,

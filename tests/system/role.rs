@@ -1,7 +1,8 @@
-//! What the operator may do in these tests: exactly what it needs, so that a request beyond it shows as a 403.
+//! What the operator, and who drains it, may do in these tests: exactly what they need, so that a request beyond it
+//! shows as a 403.
 
 use k8s_openapi::api::rbac::v1::ClusterRole;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Name of the role.
 pub(crate) const NAME: &str = "agora-snapshot-operator-under-test";
@@ -19,4 +20,13 @@ pub(crate) fn role() -> ClusterRole {
         ],
     }))
     .expect("a ClusterRole")
+}
+
+/// What `drain` needs beside the operator's own rules, in the namespace of this Deployment.
+pub fn drain_rules(deployment: &str) -> Value {
+    json!([
+        {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [deployment], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [deployment], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+    ])
 }

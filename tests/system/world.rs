@@ -241,6 +241,21 @@ impl World {
         assert!(status.success(), "the operator ended with {status}");
     }
 
+    /// The flags by which another command reaches the vendor and the jobs of this world.
+    pub fn reach(&self) -> Vec<String> {
+        self.operator_options.reach()
+    }
+
+    /// One more log that the end of the world looks through.
+    pub fn keep_log(&mut self, log: &std::path::Path) {
+        self.logs.push(log.to_owned());
+    }
+
+    /// The end of the world need not look through the newest log: it tells of rights that the test took away.
+    pub fn forget_log(&mut self) {
+        self.logs.pop();
+    }
+
     // === objects ===
 
     /// A Secret with these values.

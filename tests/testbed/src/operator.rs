@@ -90,12 +90,18 @@ impl Operator {
 
 impl OperatorOptions {
     fn flags(&self) -> Vec<String> {
+        let mut flags = self.reach();
+        flags.extend(self.arguments.iter().cloned());
+        flags
+    }
+
+    /// The flags that every command has which reaches the same vendor and the same jobs.
+    pub fn reach(&self) -> Vec<String> {
         let mut flags = vec![];
         flags.extend(self.agora_endpoints.iter().map(|endpoint| format!("--agora-endpoint={endpoint}")));
         flags.extend(self.storage_endpoint.iter().map(|endpoint| format!("--storage-endpoint={endpoint}")));
         flags.extend(self.time_scale.iter().map(|scale| format!("--time-scale={scale}")));
         flags.extend(self.namespaces.iter().map(|namespace| format!("--watch-namespace={namespace}")));
-        flags.extend(self.arguments.iter().cloned());
         flags
     }
 }

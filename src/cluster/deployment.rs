@@ -1,0 +1,141 @@
+//! A Deployment, as far as somebody must know that none of its pods works any more: how many it shall have, and whether
+//! one is still there. When that is wanted, and what follows, is told by whoever asks.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::Selector;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::client::CallError;
+use super::requests::{Request, RequestError};
+
+/// One Deployment and its pods.
+#[derive(Clone)]
+pub struct OneDeployment {
+    deployments: Api<Deployment>,
+    pods: Api<Pod>,
+    namespace: String,
+    name: String,
+}
+
+/// What matters of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// How many pods it shall have.
+    pub replicas: i32,
+    /// Which pods are its own.
+    selector: LabelSelector,
+}
+
+impl OneDeployment {
+    /// The Deployment of this name, if there is one.
+    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
+        Self {
+            deployments: Api::namespaced(client.clone(), namespace),
+            pods: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// `namespace/name`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// How it is now; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// The right is missing, or the API server did not answer.
+    pub async fn find(&self) -> Result<Option<Found>, RequestError> {
+        let request = self.request("get", "deployments.apps");
+        let found = request.make(|| self.deployments.get_opt(&self.name)).await?;
+        Ok(found.and_then(|found| found.spec).map(|spec| Found {
+            // The API server's own default.
+            replicas: spec.replicas.unwrap_or(1),
+            selector: spec.selector,
+        }))
+    }
+
+    /// Wants so many pods.
+    ///
+    /// # Errors
+    /// It is gone, the right is missing, or the API server did not answer: then it may have been done all the same.
+    pub async fn scale(&self, replicas: i32) -> Result<(), RequestError> {
+        let (parameters, patch) =
+            (PatchParams::default(), Patch::Merge(json!({"spec": {"replicas": replicas}})));
+        let request = self.request("patch", "deployments.apps/scale");
+        request.make(|| self.deployments.patch_scale(&self.name, &parameters, &patch)).await.map(|_| ())
+    }
+
+    /// Waits until no pod of the Deployment is there, a terminating one included, for it may still be at work; but for
+    /// those whose containers have ended for good, which nobody takes away, and for `own`, whoever asks. `there` tells at
+    /// any time which pods are waited for.
+    ///
+    /// # Errors
+    /// The right is missing. Whatever else is wrong with the API server is waited out.
+    pub async fn until_no_pods(
+        &self,
+        found: &Found,
+        own: Option<&str>,
+        there: &mut BTreeSet<String>,
+    ) -> Result<(), RequestError> {
+        let works = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            !matches!(phase, Some("Succeeded" | "Failed")) && Some(pod.name_any().as_str()) != own
+        };
+        // What the API server accepted as a selector is one.
+        let selector = Selector::try_from(found.selector.clone()).unwrap_or_default();
+        let config = watcher::Config::default().labels_from(&selector);
+        let mut events = watcher(self.pods.clone(), config).default_backoff().boxed();
+        let mut listed = false;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => {
+                    listed = false;
+                    there.clear();
+                }
+                Ok(Event::InitApply(pod) | Event::Apply(pod)) if works(&pod) => {
+                    there.insert(pod.name_any());
+                }
+                Ok(Event::InitApply(pod) | Event::Apply(pod) | Event::Delete(pod)) => {
+                    there.remove(&pod.name_any());
+                }
+                Ok(Event::InitDone) => listed = true,
+                Err(error) => self.judge(error)?,
+            }
+            if listed && there.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A missing right does not come back by waiting.
+    fn judge(&self, error: watcher::Error) -> Result<(), RequestError> {
+        let (verb, error) = match error {
+            watcher::Error::InitialListFailed(error) => ("list", error),
+            watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => ("watch", error),
+            watcher::Error::WatchError(status) => ("watch", kube::Error::Api(status)),
+            watcher::Error::NoResourceVersion => return Ok(()),
+        };
+        let error = CallError::from(error);
+        if error.is_forbidden() {
+            return Err(self.request(verb, "pods").failed(error));
+        }
+        tracing::warn!(%error, verb, "watching pods");
+        Ok(())
+    }
+
+    fn request(&self, verb: &'static str, resource: &'static str) -> Request {
+        Request::new(verb, resource, Some(&self.namespace))
+    }
+}
