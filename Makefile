@@ -56,4 +56,4 @@ programs: servers
 
 .PHONY: servers
 servers:
-	@tests/programs/build > /dev/null
+	@tests/programs/build control-plane helm kubeconform > /dev/null

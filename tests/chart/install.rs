@@ -34,7 +34,19 @@ fn without_helm(text: &str) -> String {
             || line.starts_with("app.kubernetes.io/managed-by:")
             || line.starts_with("# Source:")
     };
-    text.lines().filter(|line| !is_helms(line)).map(|line| format!("{line}\n")).collect()
+    let lines: Vec<&str> = text.lines().filter(|line| !is_helms(line)).collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut kept = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let next = lines.get(number + 1).copied().unwrap_or_default();
+        let emptied = line.trim() == "annotations:" && indent(next) <= indent(line);
+        let between = line.is_empty() && (next.is_empty() || next == "---");
+        if !emptied && !between {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 /// install.yaml.
@@ -106,7 +118,10 @@ fn nothing_of_helm_is_left_and_nothing_is_missing() {
         assert!(!text.contains("managed-by"), "{text}");
         for document in documents(&text) {
             let annotations = &document["metadata"]["annotations"];
-            assert!(annotations.is_null() || annotations.is_object(), "{document}");
+            assert!(
+                document["metadata"].get("annotations").is_none() || annotations.is_object(),
+                "{document}"
+            );
         }
     }
 }

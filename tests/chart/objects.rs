@@ -195,8 +195,15 @@ fn the_program_takes_every_argument() {
             panic!("the Deployment runs")
         };
         settings.check().expect("settings that go together");
+        let Command::Check(check) = parsed(&rendered, "Pod").command else { panic!("the Pod checks") };
+        assert_eq!(check.deployment.as_deref(), Some(FULL_NAME));
+        // It asks for the rights that the operator uses.
         let watched = values["watchNamespaces"].as_array().map_or(0, Vec::len);
         assert_eq!(settings.watch_namespaces.len(), watched);
+        assert_eq!(check.watch_namespaces, settings.watch_namespaces);
+        assert_eq!(check.watch_secrets, settings.watch_secrets);
+        assert_eq!(check.leader_election, settings.leader_election.leader_election);
+        assert_eq!(check.leader_election_lease_name, settings.leader_election.leader_election_lease_name);
     }
 }
 

@@ -104,7 +104,7 @@ fn the_uninstall_hook_may_do_what_the_operator_may_and_stop_its_deployment() {
     let deployment = [
         json!({"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [FULL_NAME], "verbs": ["get"]}),
         json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [FULL_NAME],
-               "verbs": ["get", "patch"]}),
+               "verbs": ["patch"]}),
         json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}),
         json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}),
     ];

@@ -80,6 +80,17 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* Flags that tell `run` and `check` which rights beyond the usual ones are used; nothing where there are none. */}}
+{{- define "agora-snapshot-operator.rightsFlags" -}}
+{{- if .Values.secrets.watch -}}
+- --watch-secrets
+{{ end }}
+{{- if .Values.leaderElection.enabled -}}
+- --leader-election
+- --leader-election-lease-name={{ include "agora-snapshot-operator.leaseName" . }}
+{{- end }}
+{{- end -}}
+
 {{/* Flags with which `run` and `drain` reach Agora and log. */}}
 {{- define "agora-snapshot-operator.reachFlags" -}}
 - --agora-region={{ .Values.agora.region }}
