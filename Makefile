@@ -30,10 +30,22 @@ test: servers ## All tests, on one real control plane and S3 server
 	@$(CARGO) test --workspace --locked --no-run
 	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
 
+.PHONY: e2e
+e2e: ## Image and chart on a real cluster of one node (Linux, root; minutes)
+	@tests/e2e/run
+
+.PHONY: gitops
+gitops: servers ## Argo CD's and Flux's real programs on the files of examples/gitops
+	@echo "gitops: making sure of Argo CD, Flux and Helm (the first time about 13 min on 2 cores)"
+	@paths=$$(tests/programs/build argocd flux helm) && export $$paths && \
+	  $(CARGO) build --workspace --bins --locked && $(CARGO) test --test gitops --locked --no-run && \
+	  $(TESTBED) exec -- $(CARGO) test --test gitops --locked --no-fail-fast
+
 .PHONY: lint
 lint: ## Formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --test gitops --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 .PHONY: deny

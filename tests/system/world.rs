@@ -167,7 +167,7 @@ impl Plan {
 }
 
 /// The CRD and the operator's role; once for all worlds, and no harm done by doing it again.
-async fn install(client: &Client) {
+pub async fn install(client: &Client) {
     let apply = PatchParams::apply("tests").force();
     let crds = Api::all(client.clone());
     crds.patch(SnapshotJob::crd_name(), &apply, &Patch::Apply(api::crd())).await.expect("the CRD is applied");
