@@ -2,7 +2,7 @@
 //! arguments. What each value does is in `effects`, what is granted in `rights`.
 
 use agora_snapshot_operator::api;
-use agora_snapshot_operator::settings::{Command, CommandLine};
+use agora_snapshot_operator::settings::{Command, CommandLine, Reach};
 use clap::Parser;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
@@ -187,6 +187,11 @@ fn parsed(rendered: &Rendered, kind: &str) -> CommandLine {
     CommandLine::try_parse_from(line).unwrap_or_else(|error| panic!("{kind} {arguments:?}: {error}"))
 }
 
+/// Extra arguments are the operator's alone; the one of these tests is the namespace.
+fn without_operator_namespace(reach: &Reach) -> String {
+    format!("{:?}", Reach { operator_namespace: None, ..reach.clone() })
+}
+
 #[test]
 fn the_program_takes_every_argument() {
     for values in [json!({}), everything(), json!({"watchNamespaces": ["one"], "bindAddress": "::"})] {
@@ -194,13 +199,20 @@ fn the_program_takes_every_argument() {
         let Command::Run(settings) = parsed(&rendered, "Deployment").command else {
             panic!("the Deployment runs")
         };
-        settings.check().expect("settings that go together");
+        settings.reach.check().expect("settings that go together");
+        settings.leader_election.check().expect("times that go together");
+        let Command::Drain(drain) = parsed(&rendered, "Job").command else { panic!("the Job drains") };
+        assert_eq!(drain.deployment, FULL_NAME);
+        assert_eq!(format!("{:?}", drain.sessions), "Refuse");
+        assert_eq!(drain.timeout.as_secs(), 240);
+        // It reaches Agora, and finds the jobs, as the operator does.
+        assert_eq!(without_operator_namespace(&drain.reach), without_operator_namespace(&settings.reach),);
         let Command::Check(check) = parsed(&rendered, "Pod").command else { panic!("the Pod checks") };
         assert_eq!(check.deployment.as_deref(), Some(FULL_NAME));
         // It asks for the rights that the operator uses.
         let watched = values["watchNamespaces"].as_array().map_or(0, Vec::len);
-        assert_eq!(settings.watch_namespaces.len(), watched);
-        assert_eq!(check.watch_namespaces, settings.watch_namespaces);
+        assert_eq!(settings.reach.watch_namespaces.len(), watched);
+        assert_eq!(check.watch_namespaces, settings.reach.watch_namespaces);
         assert_eq!(check.watch_secrets, settings.watch_secrets);
         assert_eq!(check.leader_election, settings.leader_election.leader_election);
         assert_eq!(check.leader_election_lease_name, settings.leader_election.leader_election_lease_name);

@@ -101,20 +101,19 @@ fn secrets_are_only_got_unless_watching_is_asked_for() {
 #[test]
 fn the_uninstall_hook_may_do_what_the_operator_may_and_stop_its_deployment() {
     let rights = &everywhere().get("ClusterRole", &cluster_name(""))["rules"].clone();
-    let deployment = [
-        json!({"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [FULL_NAME], "verbs": ["get"]}),
-        json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [FULL_NAME],
-               "verbs": ["patch"]}),
-        json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}),
-        json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}),
-    ];
+    let deployment = under_test::drain_rules(FULL_NAME);
+    let mut with_events = deployment.clone();
+    with_events
+        .as_array_mut()
+        .expect("rules")
+        .push(json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}));
     let local = format!("{FULL_NAME}-uninstall-deployment");
     let rendered = everywhere();
     assert_eq!(&rendered.get("ClusterRole", &cluster_name("-uninstall"))["rules"], rights);
-    assert_eq!(roles(&rendered, &local), [(NAMESPACE, &json!(deployment[..3]))]);
+    assert_eq!(roles(&rendered, &local), [(NAMESPACE, &deployment)]);
     let rendered = namespaced(json!({}));
     assert_eq!(roles(&rendered, &format!("{FULL_NAME}-uninstall")), [("one", rights), ("two", rights)]);
-    assert_eq!(roles(&rendered, &local), [(NAMESPACE, &json!(deployment))]);
+    assert_eq!(roles(&rendered, &local), [(NAMESPACE, &with_events)]);
 }
 
 #[test]

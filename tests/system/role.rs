@@ -23,7 +23,7 @@ pub(crate) fn role() -> ClusterRole {
 }
 
 /// What `drain` needs beside the operator's own rules, in the namespace of this Deployment.
-pub fn drain_rules(deployment: &str) -> Value {
+pub(crate) fn drain_rules(deployment: &str) -> Value {
     json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [deployment], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [deployment], "verbs": ["patch"]},

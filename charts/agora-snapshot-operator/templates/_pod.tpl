@@ -91,11 +91,14 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* Flags with which `run` and `drain` reach Agora and log. */}}
+{{/* Flags with which `run` and `drain` reach Agora and storage, and log. */}}
 {{- define "agora-snapshot-operator.reachFlags" -}}
 - --agora-region={{ .Values.agora.region }}
 {{- range .Values.agora.endpoints }}
 - --agora-endpoint={{ . }}
+{{- end }}
+{{- with .Values.storage.endpoint }}
+- --storage-endpoint={{ . }}
 {{- end }}
 {{- if include "agora-snapshot-operator.caBundleVolume" . }}
 - --ca-bundle=/etc/agora-snapshot-operator/ca-bundle/ca.crt
