@@ -148,6 +148,10 @@ async fn probes_answer_and_every_promised_metric_is_there() {
     for (sample, what) in [
         ("agora_snapshot_jobs{phase=\"Running\"} 1", "one job runs"),
         ("agora_snapshot_jobs{phase=\"Failed\"} 0", "every phase is always there"),
+        ("agora_snapshot_jobs_by_reason{reason=\"Capturing\"} 1", "and says why"),
+        ("agora_snapshot_oldest_deletion_age_seconds 0.0", "nothing is deleted"),
+        ("agora_snapshot_jobs_missing_snapshots 0", "its snapshots arrive"),
+        ("agora_snapshot_sessions_ended_total{reason=\"Lost\"} 0", "nothing ended"),
         ("agora_snapshot_sessions_started_total{result=\"started\"} 1", "one start"),
         ("verb=\"start\",code=\"200\",vendor_code=\"\"", "the vendor's answer"),
         ("agora_snapshot_start_latency_seconds_count 1", "one sid"),
