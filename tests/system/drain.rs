@@ -235,7 +235,7 @@ async fn a_drain_that_is_ended_brings_the_operator_back() {
 async fn without_a_deployment_the_watched_jobs_are_withdrawn_and_no_other() {
     let mut world = Plan::new("drain-alone").faster(20).make().await;
     let other = Plan::new("drain-other").faster(20).make().await;
-    let release = Release::with_rules(&world, role::drain_rules(NAME)).await;
+    let release = Release::with_rules(&world, role::drain_rules()).await;
     capturing(&world, "lobby").await;
     capturing(&other, "lobby").await;
     world.stop_operator().await;
@@ -283,7 +283,7 @@ async fn a_missing_right_is_named() {
         capturing(&world, "lobby").await;
         let release = Release::install(&world, 1).await;
         release.pod("working").await;
-        let mut rules = role::drain_rules(NAME);
+        let mut rules = role::drain_rules();
         rules[rule]["verbs"].as_array_mut().expect("verbs").retain(|one| one != verb);
         rules.as_array_mut().expect("rules").retain(|rule| rule["verbs"] != json!([]));
         release.allow_only(&world, rules).await;
