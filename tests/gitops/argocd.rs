@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use agora_snapshot_operator::api::RESTART_ANNOTATION;
-use agora_snapshot_testbed::Testbed;
+use agora_snapshot_testbed::{Folder, Testbed};
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::examples::gitops;
+use crate::kstatus::{self, Health};
 use crate::programs;
 use crate::rows::rows;
 use crate::world::{Plan, SOON, install};
@@ -87,29 +88,57 @@ async fn every_situation_has_its_health() {
     testbed.delete_namespace(&namespace).await.expect("the namespace goes");
 }
 
+/// A job of the second generation, with this status.
+fn job(status: Value) -> Value {
+    json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
+        "metadata": {"name": "lobby", "namespace": "live", "generation": 2}, "spec": {}, "status": status})
+}
+
+fn condition(kind: &str, status: &str) -> Value {
+    json!({"type": kind, "status": status, "reason": "Because", "message": "so", "observedGeneration": 2})
+}
+
 /// Statuses that this API server never stores: an object is not to pass for healthy because of its poverty.
 #[test]
 fn a_status_that_says_nothing_is_no_good_news() {
-    let folder = std::env::temp_dir();
-    let object = |status: Value| {
-        json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
-            "metadata": {"name": "poor", "namespace": "live", "generation": 1}, "spec": {}, "status": status})
-    };
-    let ready = json!({"type": "Ready", "status": "True", "reason": "Capturing", "message": "so"});
-    for status in [
-        Value::Null,
-        json!({}),
-        json!({"observedGeneration": -1}),
-        json!({"observedGeneration": 1}),
-        json!({"observedGeneration": 1, "conditions": []}),
-        json!({"observedGeneration": 0, "conditions": [&ready]}),
-        json!({"conditions": [&ready]}),
-        json!({"observedGeneration": 1, "conditions": [
-            {"type": "Ready", "status": "Unknown", "reason": "Acquiring", "message": "so"}]}),
+    let folder = Folder::new("argocd").expect("a folder");
+    let ready = [condition("Ready", "True")];
+    for (status, part) in [
+        (Value::Null, "No operator"),
+        (json!({}), "No operator"),
+        (json!({"observedGeneration": -1}), "No operator"),
+        (json!({"conditions": ready}), "No operator"),
+        (json!({"observedGeneration": 1, "conditions": ready}), "newest spec"),
+        (json!({"observedGeneration": 2}), "not yet said"),
+        (json!({"observedGeneration": 2, "conditions": []}), "not yet said"),
     ] {
-        let (health, message) = health(&folder, &object(status.clone()));
+        let (health, message) = health(folder.path(), &job(status.clone()));
         assert_eq!(health, "Progressing", "{status}");
-        assert!(!message.is_empty(), "{status}");
+        assert!(message.contains(part), "{status}: {part:?} is not in {message:?}");
+    }
+}
+
+/// Also for conditions that the operator never sets beside each other.
+#[test]
+fn argo_cd_ranks_conditions_as_kstatus_does() {
+    let folder = Folder::new("argocd").expect("a folder");
+    for ready in ["True", "False", "Unknown"] {
+        for reconciling in [None, Some("True"), Some("False")] {
+            for stalled in [None, Some("True"), Some("False")] {
+                let others = [("Reconciling", reconciling), ("Stalled", stalled)];
+                let others = others.iter().filter_map(|(kind, status)| Some(condition(kind, (*status)?)));
+                let conditions: Vec<Value> =
+                    std::iter::once(condition("Ready", ready)).chain(others).collect();
+                let job = job(json!({"observedGeneration": 2, "conditions": conditions}));
+                let expected = match kstatus::health(&job) {
+                    Health::Terminating | Health::InProgress => "Progressing",
+                    Health::Failed => "Degraded",
+                    Health::Current => "Healthy",
+                };
+                let (health, message) = health(folder.path(), &job);
+                assert_eq!((health.as_str(), message.as_str()), (expected, "Because: so"), "{conditions:#?}");
+            }
+        }
     }
 }
 
@@ -132,9 +161,8 @@ async fn argo_cd_agrees_with_kstatus_at_every_moment_of_a_life() {
     let versions = world.versions_of("lobby");
     let mut seen = std::collections::BTreeSet::new();
     for version in &versions {
-        use crate::kstatus::Health;
         let (argo, message) = health(world.testbed.folder(), version);
-        let expected: &[&str] = match crate::kstatus::health(version) {
+        let expected: &[&str] = match kstatus::health(version) {
             Health::Terminating | Health::InProgress => &["Progressing"],
             Health::Failed => &["Degraded"],
             Health::Current => &["Healthy", "Suspended"],

@@ -17,6 +17,7 @@ mod flux_health;
 mod manifests;
 mod programs;
 mod rows;
+mod situations;
 
 #[allow(dead_code, reason = "the system tests use all of it")]
 #[path = "../system/kstatus.rs"]

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use agora_snapshot_testbed::Testbed;
+use agora_snapshot_testbed::{Folder, Testbed};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::core::GroupVersionKind;
 use serde_json::Value;
@@ -124,11 +124,11 @@ fn chart() -> PathBuf {
 
 /// Whether Helm takes these values, and what it says.
 fn template(values: &Value) -> (bool, String) {
-    let file = std::env::temp_dir().join(format!("agora-gitops-values-{}.json", std::process::id()));
+    let folder = Folder::new("values").expect("a folder");
+    let file = folder.path().join("values.json");
     std::fs::write(&file, values.to_string()).expect("a file");
     let mut command = Command::new(programs::helm());
     command.args(["template", "agora-snapshot-operator"]).arg(chart()).arg("--values").arg(&file);
     let output = command.output().expect("helm runs");
-    std::fs::remove_file(&file).expect("the file goes");
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -2,24 +2,19 @@
 //!
 //! Statuses come from the operator's own `report`; those of situations that it cannot report yet are written out.
 
-use std::time::Duration;
-
-use agora_snapshot_operator::api::status::{EndReason, Phase, Session, SessionState};
-use agora_snapshot_operator::api::{FINALIZER, Reason, SnapshotJobSpec, SnapshotJobStatus};
-use agora_snapshot_operator::lifecycle::death::DeathRun;
-use agora_snapshot_operator::lifecycle::observed::{Job, Known, Memory, Observed, Problem, Refusal};
-use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind};
-use agora_snapshot_operator::lifecycle::report::{finish, report};
-use agora_snapshot_operator::lifecycle::spec_hash;
-use agora_snapshot_operator::lifecycle::timing::{Moment, Timing, stored};
-use jiff::SignedDuration;
+use agora_snapshot_operator::api::status::{Phase, SessionState};
+use agora_snapshot_operator::api::{FINALIZER, Reason, SnapshotJob, SnapshotJobSpec};
+use agora_snapshot_operator::lifecycle::observed::{Observed, Problem, Refusal};
+use agora_snapshot_operator::lifecycle::report::report;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use agora_snapshot_operator::api::SnapshotJob;
-
 use crate::kstatus::{self, Health};
+use crate::situations::{
+    finished, handover, not_found, orphaned, seen, seen_in, spec_of_a_job, unanswered, with, with_spec,
+    without_secret,
+};
 
 /// One situation.
 pub struct Row {
@@ -215,24 +210,24 @@ pub fn rows() -> Vec<Row> {
             "Pending deletion",
             Make::Deleted(Box::new(finished(Reason::Unauthorized))),
         ),
+        row(
+            "orphaned-and-deleting",
+            Terminating,
+            "Progressing",
+            "Pending deletion",
+            Make::Deleted(Box::new(orphaned())),
+        ),
     ]
 }
 
 impl Row {
     /// Makes the object in a namespace where no operator works, and returns it as the API server holds it.
     pub async fn make(&self, client: &Client, namespace: &str) -> Value {
-        let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
-        let jobs: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+        let jobs = jobs(client, namespace);
         let create = async |spec: &SnapshotJobSpec, finalizers: &[&str]| {
-            let job = json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
-                "metadata": {"name": self.name, "namespace": namespace, "finalizers": finalizers}, "spec": spec});
-            let job: DynamicObject = serde_json::from_value(job).expect("an object");
-            jobs.create(&PostParams::default(), &job).await.expect(self.name)
+            create(&jobs, self.name, spec, finalizers).await
         };
-        let store = async |status: &Value| {
-            let patch = Patch::Merge(json!({"status": status}));
-            jobs.patch_status(self.name, &PatchParams::default(), &patch).await.expect(self.name);
-        };
+        let store = async |status: &Value| store(&jobs, self.name, status).await;
         let reported = |seen: &Observed, generation| {
             let mut seen = seen.clone();
             seen.job.generation = generation;
@@ -246,7 +241,7 @@ impl Row {
         };
         let spec = |seen: &Observed| seen.spec.clone().expect("an understood spec");
         match &self.make {
-            Make::Untouched => drop(create(&fixture_spec(), &[]).await),
+            Make::Untouched => create(&spec_of_a_job(), &[]).await,
             Make::Reported(seen) => {
                 create(&spec(seen), &[]).await;
                 store(&reported(seen, 1)).await;
@@ -254,7 +249,7 @@ impl Row {
             Make::Announced(reason, conditions) => {
                 let unknown = Reason::parse(reason).is_none();
                 assert!(unknown, "the operator knows {reason} by now: take this row from its own report");
-                create(&fixture_spec(), &[]).await;
+                create(&spec_of_a_job(), &[]).await;
                 store(&json!({"observedGeneration": 1, "phase": Phase::Running, "conditions": conditions}))
                     .await;
             }
@@ -281,151 +276,34 @@ impl Row {
 
     /// Lets the object go.
     pub async fn unmake(&self, client: &Client, namespace: &str) {
-        let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
-        let jobs: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+        let jobs = jobs(client, namespace);
         let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
         jobs.patch(self.name, &PatchParams::default(), &patch).await.expect(self.name);
     }
 }
 
-// === what the operator would know in each situation ===
-
-fn fixture_spec() -> SnapshotJobSpec {
-    serde_json::from_value(json!({
-        "credentialsRef": {"name": "agora"},
-        "channel": {"appId": "0123456789abcdef0123456789abcdef", "name": "lobby", "profile": "LiveBroadcasting"},
-        "storage": {"vendor": "AmazonS3", "region": "us-east-1", "bucket": "snapshots", "prefix": "lobby",
-            "credentialsRef": {"name": "bucket"}},
-    }))
-    .expect("a spec")
+/// SnapshotJobs of a namespace.
+pub fn jobs(client: &Client, namespace: &str) -> Api<DynamicObject> {
+    let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
+    Api::namespaced_with(client.clone(), namespace, &resource)
 }
 
-fn now() -> Moment {
-    let wall = "2026-01-01T00:00:00Z".parse().expect("a time");
-    Moment { wall, mono: Duration::from_secs(3600), scale: 1 }
+/// Makes a job.
+pub async fn create(jobs: &Api<DynamicObject>, name: &str, spec: &SnapshotJobSpec, finalizers: &[&str]) {
+    let job = json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
+        "metadata": {"name": name, "finalizers": finalizers}, "spec": spec});
+    let job: DynamicObject = serde_json::from_value(job).expect("an object");
+    jobs.create(&PostParams::default(), &job).await.expect(name);
 }
 
-fn seen() -> Observed {
-    Observed {
-        now: now(),
-        timing: Timing::default(),
-        jitter: 0.0,
-        job: Job {
-            uid: "0b6f".into(),
-            namespace: "live".into(),
-            name: "lobby".into(),
-            generation: 1,
-            deleting: false,
-            has_finalizer: true,
-            restart: None,
-        },
-        spec: Ok(fixture_spec()),
-        status: SnapshotJobStatus { observed_generation: Some(-1), ..SnapshotJobStatus::default() },
-        memory: Memory::default(),
-        control_problem: None,
-        start_problem: None,
-        keys_end: None,
-        token_end: None,
-        unreadable: Vec::new(),
-    }
+/// Writes a job's status, as the operator would.
+pub async fn store(jobs: &Api<DynamicObject>, name: &str, status: &Value) {
+    let patch = Patch::Merge(json!({"status": status}));
+    jobs.patch_status(name, &PatchParams::default(), &patch).await.expect(name);
 }
 
-fn session(state: SessionState) -> Session {
-    let ago = |seconds| stored(now().wall - SignedDuration::from_secs(seconds));
-    let has_sid = !matches!(state, SessionState::Claimed | SessionState::Recovering);
-    Session {
-        attempt: 1,
-        state,
-        recorder_uid: 4_000_000_001,
-        app_id: fixture_spec().channel.app_id,
-        channel: fixture_spec().channel.name,
-        resource_id: "resource-1".into(),
-        region: None,
-        nonce: "nonce-1".into(),
-        acquire_time: ago(60),
-        sid: has_sid.then(|| "5d3f".into()),
-        start_time: has_sid.then(|| ago(58)),
-        confirm_time: has_sid.then(|| ago(50)),
-        control_end_time: Some(now().after(Duration::from_secs(72 * 3600))),
-        token_end_time: None,
-        spec_hash: spec_hash::of(&fixture_spec()),
-        stop_reason: (state == SessionState::Stopping).then_some(EndReason::Stopped),
-    }
-}
-
-fn seen_in(state: SessionState) -> Observed {
-    with(seen(), |seen| {
-        let session = session(state);
-        let mut known = Known::claimed(session.clone(), &seen.now);
-        known.last_answer = Some(seen.now.mono);
-        seen.status.start_time = Some(session.acquire_time.clone());
-        seen.memory.sessions.insert(session.attempt, known);
-        seen.status.sessions.push(session);
-    })
-}
-
-fn without_secret(seconds: u64) -> Observed {
-    with(seen(), |seen| {
-        let words = "Secret `agora` does not exist in this namespace; create it";
-        seen.start_problem = Some(Problem::Secret(words.into()));
-        let since = seen.now.mono.saturating_sub(Duration::from_secs(seconds));
-        seen.memory.problem_since = Some((Reason::WaitingForSecret, since));
-    })
-}
-
-fn unanswered() -> Observed {
-    with_known(seen_in(SessionState::Running), |known, now| {
-        let answer = Answer {
-            kind: Kind::TimedOut,
-            http: None,
-            code: None,
-            words: "no answer".into(),
-            retry_after: None,
-        };
-        known.repeats = 3;
-        known.unanswered = Some((now.mono.saturating_sub(Duration::from_secs(60)), answer));
-    })
-}
-
-fn not_found() -> Observed {
-    with_known(seen_in(SessionState::Running), |known, now| {
-        known.death = Some(DeathRun::with_answer(None, now.mono, &Timing::default()))
-    })
-}
-
-/// The next session is claimed while the first still runs.
-fn handover() -> Observed {
-    with(seen_in(SessionState::Running), |seen| {
-        let next = Session {
-            attempt: 2,
-            resource_id: "resource-2".into(),
-            nonce: "nonce-2".into(),
-            recorder_uid: 4_000_000_002,
-            ..session(SessionState::Claimed)
-        };
-        seen.memory.sessions.insert(2, Known::claimed(next.clone(), &seen.now));
-        seen.status.sessions.push(next);
-    })
-}
-
-fn finished(reason: Reason) -> Observed {
-    with(seen(), |seen| finish(seen, reason, "It is over."))
-}
-
-fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+/// A condition of the first generation.
+pub fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
     json!({"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": 1,
         "lastTransitionTime": "2026-01-01T00:00:00Z"})
-}
-
-fn with(mut seen: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
-    change(&mut seen);
-    seen
-}
-
-fn with_spec(seen: Observed, change: impl FnOnce(&mut SnapshotJobSpec)) -> Observed {
-    with(seen, |seen| change(seen.spec.as_mut().expect("an understood spec")))
-}
-
-fn with_known(seen: Observed, change: impl FnOnce(&mut Known, &Moment)) -> Observed {
-    with(seen, |seen| change(seen.memory.sessions.get_mut(&1).expect("a session"), &seen.now))
 }
