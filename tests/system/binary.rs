@@ -88,13 +88,20 @@ fn help_documents_each_flag_with_its_variable_and_default() {
         ("storage-endpoint", "listed"),
         ("operator-namespace", "POD_NAMESPACE"),
         ("bound-addresses-file", "METRICS_ADDRESS"),
+        ("leader-election", "[default: false]"),
+        ("leader-election-lease-name", "[default: agora-snapshot-operator]"),
+        ("leader-election-lease-duration", "[default: 15s]"),
+        ("leader-election-renew-deadline", "[default: 10s]"),
+        ("leader-election-retry-period", "[default: 2s]"),
+        ("watch-secrets", "[default: false]"),
+        ("ca-bundle", "PEM"),
     ] {
         let documented = flags.iter().find(|text| text.starts_with(flag));
         let documented = documented.unwrap_or_else(|| panic!("--{flag} is not in the help"));
         assert!(documented.contains(default), "--{flag} must say {default}: {documented}");
     }
     let all = text(&run(&["--help"]).stdout);
-    assert_has(&all, &["run", "drain", "crd", "version"]);
+    assert_has(&all, &["run", "check", "drain", "crd", "version"]);
 }
 
 #[test]
@@ -109,6 +116,7 @@ fn a_wrong_word_is_told_with_what_would_do() {
         (&["run", "--orphan-after", "1s"], 2, &["must be between"]),
         (&["run", "--max-concurrent-reconciles", "0"], 2, &["1..=1000"]),
         (&["run", "--log-format", "xml"], 2, &["json, text"]),
+        (&["run", "--leader-election-retry-period", "9s"], 1, &["--leader-election-renew-deadline 10s"]),
         (&["run", "--time-scale", "60"], 1, &["--time-scale 60", "--agora-endpoint"]),
         (&["drain"], 2, &["--deployment <NAME>"]),
         (&["drain", "--deployment=o", "--sessions=Kill"], 2, &["Stop, Refuse, Leave"]),
