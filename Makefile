@@ -25,7 +25,7 @@ demo-down: ## Ends what demo-up left running
 	@if [ -x $(TESTBED) ]; then $(TESTBED) demo-down; else echo "No demo runs."; fi
 
 .PHONY: test
-test: servers ## All tests, on one real control plane and S3 server
+test: servers renderers ## All tests, on one real control plane and S3 server
 	@echo "test: building programs and tests (the first time a few minutes)"
 	@$(CARGO) test --workspace --locked --no-run
 	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
@@ -55,8 +55,10 @@ deny: ## Licences, sources and bans of the dependencies (cargo-deny; installed o
 	@$(DENY)/bin/cargo-deny --workspace --log-level warn check bans licenses sources
 
 .PHONY: generate
-generate: ## Writes crds/ anew from the types in src/api
+generate: ## Writes crds/ anew from the types in src/api, and what is made from the chart
 	UPDATE_CRD=1 $(CARGO) test --locked --test schema generated
+	UPDATE_CHART=1 $(CARGO) test --locked --test chart the_chart_carries_the_definition
+	UPDATE_CHART=1 $(CARGO) test --locked --test chart -- golden:: install:: readme::
 
 # The programs that the demo runs, and the servers under them.
 .PHONY: programs
@@ -67,3 +69,8 @@ programs: servers
 .PHONY: servers
 servers:
 	@tests/programs/build > /dev/null
+
+# What the chart is rendered and validated with.
+.PHONY: renderers
+renderers:
+	@tests/programs/build helm kubeconform > /dev/null

@@ -23,10 +23,10 @@ use prometheus_client::registry::Registry;
 
 pub use self::jobs::JobView;
 use self::jobs::Jobs;
-pub use self::labels::{AgoraVerb, Fence, ReconcileResult, StartResult};
+pub use self::labels::{AgoraVerb, Fence, ReconcileResult, SessionEnd, StartResult, Upload};
 use self::labels::{
-    ApiLabels, ControllerLabels, FenceLabels, LeaseLabels, ReconcileLabels, RestLabels, StartLabels,
-    VerbLabels, WriteLabels,
+    ApiLabels, ControllerLabels, EndLabels, FenceLabels, LeaseLabels, ReconcileLabels, RestLabels,
+    StartLabels, UploadLabels, VerbLabels, WriteLabels,
 };
 use crate::lifecycle::outcome::Kind;
 
@@ -48,6 +48,8 @@ struct Inner {
     rest_requests: Family<RestLabels, Counter>,
     leaders: Family<LeaseLabels, Gauge>,
     sessions_started: Family<StartLabels, Counter>,
+    sessions_stopped: Family<UploadLabels, Counter>,
+    sessions_ended: Family<EndLabels, Counter>,
     duplicates_prevented: Family<FenceLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
     api_request_duration: Family<VerbLabels, Histogram, fn() -> Histogram>,
@@ -90,6 +92,8 @@ impl Metrics {
             rest_requests: Family::default(),
             leaders: Family::default(),
             sessions_started: Family::default(),
+            sessions_stopped: Family::default(),
+            sessions_ended: Family::default(),
             duplicates_prevented: Family::default(),
             api_requests: Family::default(),
             api_request_duration: Family::new_with_constructor(call_time),
@@ -141,6 +145,16 @@ impl Metrics {
     /// A start was answered, or not.
     pub fn session_start(&self, result: StartResult) {
         self.0.sessions_started.get_or_create(&StartLabels { result }).inc();
+    }
+
+    /// The vendor confirmed a stop, and said this of the files.
+    pub fn session_stopped(&self, upload: Upload) {
+        self.0.sessions_stopped.get_or_create(&UploadLabels { upload }).inc();
+    }
+
+    /// A session is over, or given up.
+    pub fn session_ended(&self, reason: SessionEnd) {
+        self.0.sessions_ended.get_or_create(&EndLabels { reason }).inc();
     }
 
     /// A second session was kept from starting.
@@ -203,6 +217,11 @@ impl Metrics {
         self.0.jobs.seen(uid, view);
     }
 
+    /// A job that was seen before is being deleted since then, whether or not anything else of it could be saved.
+    pub fn job_deleting(&self, uid: &str, since: Timestamp) {
+        self.0.jobs.deleting(uid, since);
+    }
+
     /// The job is gone.
     pub fn job_gone(&self, uid: &str) {
         self.0.jobs.gone(uid);
@@ -245,6 +264,12 @@ impl Inner {
         drop(self.reconcile_errors.get_or_create(&ControllerLabels::ours()));
         for result in StartResult::ALL {
             drop(self.sessions_started.get_or_create(&StartLabels { result: *result }));
+        }
+        for upload in Upload::ALL {
+            drop(self.sessions_stopped.get_or_create(&UploadLabels { upload: *upload }));
+        }
+        for reason in SessionEnd::ALL {
+            drop(self.sessions_ended.get_or_create(&EndLabels { reason: *reason }));
         }
         for fence in Fence::ALL {
             drop(self.duplicates_prevented.get_or_create(&FenceLabels { fence: *fence }));
@@ -293,6 +318,12 @@ impl Inner {
             "Starts sent to Agora, by what they proved",
             self.sessions_started.clone(),
         );
+        own.register(
+            "sessions_stopped",
+            "Stops that Agora confirmed, by what it said of the files",
+            self.sessions_stopped.clone(),
+        );
+        own.register("sessions_ended", "Sessions that are over, by why", self.sessions_ended.clone());
         own.register(
             "duplicate_sessions_prevented",
             "Second sessions that a fence kept from starting",

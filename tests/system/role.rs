@@ -5,10 +5,10 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use serde_json::{Value, json};
 
 /// Name of the role.
-pub const NAME: &str = "agora-snapshot-operator-under-test";
+pub(crate) const NAME: &str = "agora-snapshot-operator-under-test";
 
 /// The role.
-pub fn role() -> ClusterRole {
+pub(crate) fn role() -> ClusterRole {
     serde_json::from_value(json!({
         "metadata": {"name": NAME},
         "rules": [
@@ -22,8 +22,23 @@ pub fn role() -> ClusterRole {
     .expect("a ClusterRole")
 }
 
+/// What it needs more for leader election, in its own namespace: a Lease that does not exist yet cannot be limited by
+/// its name.
+pub fn leader_election(lease: &str) -> Value {
+    json!([
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease],
+         "verbs": ["get", "update"]},
+    ])
+}
+
+/// What it needs more for `--watch-secrets`.
+pub fn watch_secrets() -> Value {
+    json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
+}
+
 /// What `drain` needs beside the operator's own rules, in the namespace of this Deployment.
-pub fn drain_rules(deployment: &str) -> Value {
+pub(crate) fn drain_rules(deployment: &str) -> Value {
     json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [deployment], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [deployment], "verbs": ["patch"]},

@@ -1,0 +1,9 @@
+//! Alerts and dashboard: that they rest on metrics that are there, fire when they should and only then, and have a
+//! page that says what to do. What the metrics themselves are worth is told by the tests of `src/metrics`.
+
+mod alerts;
+mod dashboard;
+mod expression;
+mod promtool;
+mod reference;
+mod runbooks;
