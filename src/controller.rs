@@ -52,6 +52,7 @@ const LAST_VISITS: Duration = Duration::from_secs(45);
 
 /// How long the end of the process waits for the Lease to be given up.
 const LAST_RELEASE: Duration = Duration::from_secs(5);
+
 /// Between two looks into the bucket, unless the settings say otherwise.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
@@ -92,7 +93,8 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT, or until leadership is lost.
 ///
 /// # Errors
-/// The operator could not begin, or has lost leadership. What happens to jobs, the vendor or the API server later is no error here.
+/// The operator could not begin, or has lost leadership. What happens to jobs, the vendor or the API server later is no
+/// error here.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     let system = |doing| move |source| RunError::System { doing, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(system("waiting for SIGTERM"))?;

@@ -4,35 +4,77 @@
 //! right.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kube::{Client, CustomResourceExt, Resource};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Line;
 use crate::api::{self, SnapshotJob};
 use crate::cluster::client::{CALL_LIMIT, CallError, within};
 
+/// The document follows a CRD that was just applied within seconds.
+const PUBLISHED: Duration = Duration::from_secs(20);
+
+/// Between two looks at it.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// Fields of the schema, as `spec.channel.name`; what is inside an array's items has `[]`.
 type Paths = BTreeSet<String>;
 
+/// A line about the resource.
 pub(super) async fn served(client: &Client) -> Line {
     let what = format!("CRD {} {}", SnapshotJob::crd_name(), SnapshotJob::version(&()));
     let apply =
         "apply the CRD of this version: agora-snapshot-operator crd | kubectl apply --server-side -f -";
-    match document(client).await {
-        Ok(document) => match missing(&document) {
-            Some(missing) if missing.is_empty() => {
-                Line::Good(format!("{what} is served with every field of this version"))
-            }
-            Some(missing) => {
-                let missing: Vec<String> = missing.into_iter().collect();
-                Line::Bad(format!("{what} is served without {}; {apply}", missing.join(", ")))
-            }
-            None => Line::Bad(format!("{what} is not served; {apply}")),
-        },
-        Err(error) if error.is_not_found() => Line::Bad(format!("{what} is not served; {apply}")),
-        Err(error) => Line::Bad(format!("{what} could not be looked up: {error}; try again")),
+    let unknown = |error| Line::Bad(format!("{what} could not be looked up: {error}; try again"));
+    match is_served(client).await {
+        Ok(true) => {}
+        Ok(false) => return Line::Bad(format!("{what} is not served; {apply}")),
+        Err(error) => return unknown(error),
     }
+    match missing_for_good(client).await {
+        Ok(missing) if missing.is_empty() => {
+            Line::Good(format!("{what} is served with every field of this version"))
+        }
+        Ok(missing) => {
+            let missing: Vec<String> = missing.into_iter().collect();
+            Line::Bad(format!("{what} is served without {}; {apply}", missing.join(", ")))
+        }
+        Err(error) => unknown(error),
+    }
+}
+
+/// By discovery, which knows of it at once.
+async fn is_served(client: &Client) -> Result<bool, CallError> {
+    let version = SnapshotJob::api_version(&());
+    match within(CALL_LIMIT, client.list_api_group_resources(&version)).await {
+        Ok(found) => Ok(found.resources.iter().any(|resource| resource.name == SnapshotJob::plural(&()))),
+        Err(error) if is_404(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Fields of ours that are still missing when the document has had time to follow the CRD.
+async fn missing_for_good(client: &Client) -> Result<Paths, CallError> {
+    let deadline = Instant::now() + PUBLISHED;
+    loop {
+        let missing = match document(client).await {
+            Ok(document) => missing(&document).unwrap_or_else(ours),
+            Err(error) if is_404(&error) => ours(),
+            Err(error) => return Err(error),
+        };
+        if missing.is_empty() || Instant::now() > deadline {
+            return Ok(missing);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Not every 404 is a Status object with a reason: this one may be plain text.
+fn is_404(error: &CallError) -> bool {
+    error.status().is_some_and(|status| status.code == 404)
 }
 
 async fn document(client: &Client) -> Result<Value, CallError> {

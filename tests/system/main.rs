@@ -10,21 +10,25 @@
 
 mod bad_input;
 mod binary;
+mod check;
 mod crash;
 mod deletion;
 mod drain;
 mod fleet;
 mod force;
 mod kstatus;
+mod leadership;
 mod lifecycle;
 mod outage;
 mod refusals;
 mod release;
 mod role;
 mod scenarios;
+mod secret_watch;
 mod settings;
 mod telling;
 mod tokens;
 mod vendor;
+mod way_out;
 mod world;
 mod writes;

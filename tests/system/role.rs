@@ -22,6 +22,21 @@ pub(crate) fn role() -> ClusterRole {
     .expect("a ClusterRole")
 }
 
+/// What it needs more for leader election, in its own namespace: a Lease that does not exist yet cannot be limited by
+/// its name.
+pub fn leader_election(lease: &str) -> Value {
+    json!([
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease],
+         "verbs": ["get", "update"]},
+    ])
+}
+
+/// What it needs more for `--watch-secrets`.
+pub fn watch_secrets() -> Value {
+    json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
+}
+
 /// What `drain` needs beside the operator's own rules, in the namespace of this Deployment.
 pub(crate) fn drain_rules(deployment: &str) -> Value {
     json!([

@@ -13,7 +13,7 @@ use agora_snapshot_testbed::{
 };
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Event, Secret};
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, CustomResourceExt, ResourceExt};
@@ -50,7 +50,8 @@ pub struct World {
     pub client: Client,
     pub simulator: Simulator,
     pub operator: Option<Operator>,
-    operator_options: OperatorOptions,
+    /// What the next operator is started with.
+    pub operator_options: OperatorOptions,
     logs: Vec<PathBuf>,
     witness: Arc<Mutex<Witness>>,
     changed: watch::Receiver<u64>,
@@ -219,12 +220,33 @@ impl World {
 
     /// Starts the operator and waits until it is ready.
     pub async fn start_operator(&mut self) {
+        self.operator = Some(self.start_another_operator().await);
+    }
+
+    /// Starts an operator beside the one that the world knows, and waits until it is ready.
+    pub async fn start_another_operator(&mut self) -> Operator {
         let program = operator_program().expect("the operator is built");
         let mut operator = Operator::start(&program, self.testbed.folder(), self.operator_options.clone())
             .await
             .expect("the operator starts");
         self.logs.push(operator.process().log_file().to_owned());
-        self.operator = Some(operator);
+        operator
+    }
+
+    /// Gives the operator these rights in this world's namespace, beside those that it has everywhere.
+    pub async fn grant(&self, rules: Value) {
+        let metadata = json!({"name": "beside", "namespace": self.namespace});
+        let role = json!({"metadata": metadata, "rules": rules});
+        let binding = json!({
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "beside"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "operator"}],
+        });
+        let role: Role = serde_json::from_value(role).expect("a Role");
+        let binding: RoleBinding = serde_json::from_value(binding).expect("a RoleBinding");
+        let (client, params) = (self.client.clone(), PostParams::default());
+        Api::namespaced(client.clone(), &self.namespace).create(&params, &role).await.expect("the role");
+        Api::namespaced(client, &self.namespace).create(&params, &binding).await.expect("the binding");
     }
 
     /// Ends the operator as a crash does.
