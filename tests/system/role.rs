@@ -24,7 +24,7 @@ pub(crate) fn role() -> ClusterRole {
 
 /// What it needs more for leader election, in its own namespace: a Lease that does not exist yet cannot be limited by
 /// its name.
-pub fn leader_election(lease: &str) -> Value {
+pub(crate) fn leader_election(lease: &str) -> Value {
     json!([
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease],
@@ -33,7 +33,7 @@ pub fn leader_election(lease: &str) -> Value {
 }
 
 /// What it needs more for `--watch-secrets`.
-pub fn watch_secrets() -> Value {
+pub(crate) fn watch_secrets() -> Value {
     json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
 }
 
