@@ -45,7 +45,7 @@ gitops: servers ## Argo CD's and Flux's real programs on the files of examples/g
 lint: ## Formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --test gitops --locked -- -D warnings
+	$(CARGO) clippy --test gitops --test e2e --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 .PHONY: deny
