@@ -138,20 +138,14 @@ async fn end_operator(
     };
     say(&format!("Deployment {name} is scaled from {} to 0.", found.replicas));
     patience.during("scaling the operator down", deployment.scale(0)).await??;
+    patience.during("scaling the operator down", deployment.until_scaled_down()).await??;
     let own = std::env::var("POD_NAME").ok();
-    let mut there = BTreeSet::new();
-    let gone = patience.during(
-        "waiting for the operator's pods to be gone",
-        deployment.until_no_pods(found, own.as_deref(), &mut there),
-    );
-    match gone.await {
-        Ok(result) => result?,
-        Err(unfinished) => {
-            let pods: Vec<String> = there.into_iter().collect();
-            say(&format!("Still there: pods {}.", pods.join(", ")));
-            return Err(unfinished);
-        }
-    }
+    let waiting = |pods: &BTreeSet<String>| {
+        let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
+        say(&format!("Waiting for the operator's pods to be gone: {}.", pods.join(", ")));
+    };
+    let gone = deployment.until_no_pods(found, own.as_deref(), waiting);
+    patience.during("waiting for the operator's pods to be gone", gone).await??;
     say("No pod of the operator is left.");
     Ok(())
 }
@@ -181,12 +175,19 @@ async fn withdraw(
 
 /// Lists what still runs; what was known before, if the cluster does not tell.
 async fn tell_what_remains(context: &Context, namespaces: &[String], before: &[StoredJob]) {
-    match context.jobs.list(namespaces).await {
-        Ok(now) => Survey::of(&now.unwrap_or_default()).say_remaining(),
+    let remaining = match context.jobs.list(namespaces).await {
+        Ok(now) => Survey::of(&now.unwrap_or_default()),
         Err(error) => {
             say(&format!("What remains cannot be told ({error}); at the beginning it was:"));
-            Survey::of(before).say_remaining();
+            Survey::of(before)
         }
+    };
+    remaining.say_remaining();
+    if remaining.live() > 0 {
+        say(
+            "Mend what is in the way and try again. A job that is deleted is let go within a bound, and its session is \
+             reported; --sessions Leave leaves all as it is.",
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! one is still there. When that is wanted, and what follows, is told by whoever asks.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -16,6 +17,9 @@ use serde_json::json;
 
 use super::client::CallError;
 use super::requests::{Request, RequestError};
+
+/// Between two looks at a Deployment whose controllers are at work: a right to watch it would be one more.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// One Deployment and its pods.
 #[derive(Clone)]
@@ -76,9 +80,24 @@ impl OneDeployment {
         request.make(|| self.deployments.patch_scale(&self.name, &parameters, &patch)).await.map(|_| ())
     }
 
+    /// Waits until the Deployment's controllers have acted on its being scaled to 0: until then they may still make a pod.
+    ///
+    /// # Errors
+    /// The right is missing, or the API server did not answer.
+    pub async fn until_scaled_down(&self) -> Result<(), RequestError> {
+        let request = self.request("get", "deployments.apps");
+        loop {
+            let now = request.make(|| self.deployments.get_opt(&self.name)).await?;
+            if now.is_none_or(|now| is_scaled_down(&now)) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Waits until no pod of the Deployment is there, a terminating one included, for it may still be at work; but for
-    /// those whose containers have ended for good, which nobody takes away, and for `own`, whoever asks. `there` tells at
-    /// any time which pods are waited for.
+    /// those whose containers have ended for good, which nobody takes away, and for `own`, whoever asks. `waiting` is told
+    /// which pods are waited for, whenever that changes.
     ///
     /// # Errors
     /// The right is missing. Whatever else is wrong with the API server is waited out.
@@ -86,17 +105,17 @@ impl OneDeployment {
         &self,
         found: &Found,
         own: Option<&str>,
-        there: &mut BTreeSet<String>,
+        mut waiting: impl FnMut(&BTreeSet<String>),
     ) -> Result<(), RequestError> {
         let works = |pod: &Pod| {
             let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
             !matches!(phase, Some("Succeeded" | "Failed")) && Some(pod.name_any().as_str()) != own
         };
-        // What the API server accepted as a selector is one.
+        // Whatever the API server accepted can be read; if not, rather wait for every pod than for none.
         let selector = Selector::try_from(found.selector.clone()).unwrap_or_default();
         let config = watcher::Config::default().labels_from(&selector);
         let mut events = watcher(self.pods.clone(), config).default_backoff().boxed();
-        let mut listed = false;
+        let (mut listed, mut there, mut told) = (false, BTreeSet::new(), BTreeSet::new());
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Init) => {
@@ -114,6 +133,10 @@ impl OneDeployment {
             }
             if listed && there.is_empty() {
                 break;
+            }
+            if listed && there != told {
+                waiting(&there);
+                told.clone_from(&there);
             }
         }
         Ok(())
@@ -137,5 +160,35 @@ impl OneDeployment {
 
     fn request(&self, verb: &'static str, resource: &'static str) -> Request {
         Request::new(verb, resource, Some(&self.namespace))
+    }
+}
+
+fn is_scaled_down(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    let status = deployment.status.clone().unwrap_or_default();
+    wanted == Some(0)
+        && status.observed_generation >= deployment.metadata.generation
+        && status.replicas.unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_is_down_once_its_controllers_say_so_of_this_generation() {
+        for (wanted, generation, status, expected) in [
+            (0, 2, json!({"observedGeneration": 2}), true),
+            (0, 2, json!({"observedGeneration": 3, "replicas": 0}), true),
+            (0, 2, json!({"observedGeneration": 1}), false),
+            (0, 2, json!({"observedGeneration": 2, "replicas": 1}), false),
+            (0, 2, json!({}), false),
+            (1, 2, json!({"observedGeneration": 2}), false),
+        ] {
+            let deployment = json!({"metadata": {"generation": generation}, "status": status,
+                "spec": {"replicas": wanted, "selector": {}, "template": {}}});
+            let deployment: Deployment = serde_json::from_value(deployment).unwrap();
+            assert_eq!(is_scaled_down(&deployment), expected, "{wanted} {status}");
+        }
     }
 }

@@ -32,7 +32,7 @@ pub enum RequestError {
         said: String,
     },
     /// Refused for another reason, or not answered.
-    #[error("cannot {verb} {resource} in {place}: {source}", verb = .request.verb, resource = .request.resource, place = .request.place())]
+    #[error("cannot {verb} {resource} in {place}: {said}", said = said(.source), verb = .request.verb, resource = .request.resource, place = .request.place())]
     Failed {
         /// What was asked.
         request: Request,
@@ -49,9 +49,11 @@ impl Request {
 
     /// What the API server's answer means for it.
     pub fn failed(&self, error: CallError) -> RequestError {
-        match error.status().filter(|_| error.is_forbidden()) {
-            Some(status) => RequestError::Forbidden { request: self.clone(), said: status.message.clone() },
-            None => RequestError::Failed { request: self.clone(), source: error },
+        match error.status() {
+            Some(status) if status.code == 403 => {
+                RequestError::Forbidden { request: self.clone(), said: status.message.clone() }
+            }
+            Some(_) | None => RequestError::Failed { request: self.clone(), source: error },
         }
     }
 
@@ -87,9 +89,15 @@ impl RequestError {
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Forbidden { .. } => false,
-            Self::Failed { source, .. } => source.is_not_found(),
+            // Of a resource that it does not know, the API server says so in plain text: the code is all there is.
+            Self::Failed { source, .. } => source.status().is_some_and(|status| status.code == 404),
         }
     }
+}
+
+/// The API server's words, without the rest of its answer.
+fn said(error: &CallError) -> String {
+    error.status().map_or_else(|| error.to_string(), |status| status.message.clone())
 }
 
 #[cfg(test)]
@@ -124,6 +132,13 @@ mod tests {
         assert!(matches!(result, Err(RequestError::Failed { .. })) && tries == 4);
         let (result, tries) = made(&[404]).await;
         assert!(result.is_err_and(|error| error.is_not_found()) && tries == 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_api_server_said_is_told() {
+        let (result, _) = made(&[409]).await;
+        let words = result.expect_err("refused").to_string();
+        assert_eq!(words, "cannot patch deployments.apps/scale in namespace agora: User \"drain\" cannot");
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ impl Survey {
             return;
         }
         say(&format!(
-            "{} left running. They are billed, and nobody looks after them until an operator is there again:",
+            "{} left running: billed, and looked after by nobody until an operator is there again.",
             sessions(self.live())
         ));
         self.say_each();
@@ -60,10 +60,7 @@ impl Survey {
 
     /// For `Refuse`.
     pub(super) fn say_refused(&self) {
-        say(&format!(
-            "The operator must not be removed: {} of these jobs may be running.",
-            sessions(self.live())
-        ));
+        say(&format!("The operator must not be removed, for {} may be running:", sessions(self.live())));
         self.say_each();
         say("Nothing was changed. Choose one:");
         say("- end them yourself: delete these jobs, or set spec.suspend to true, and try again;");
@@ -87,15 +84,17 @@ impl Survey {
     fn say_each(&self) {
         for job in &self.jobs {
             for session in &job.sessions {
-                say(&format!("  {}: {}. {}", job.name, name(session, self.now), job.message));
+                say(&format!("  {}: {}", job.name, name(session, self.now)));
             }
             if job.unreadable > 0 {
                 say(&format!(
-                    "  {}: {} that only a newer operator can read or stop, see status.sessions. {}",
+                    "  {}: {} that only a newer operator can read or stop, see status.sessions",
                     job.name,
-                    sessions(job.unreadable),
-                    job.message
+                    sessions(job.unreadable)
                 ));
+            }
+            if !job.message.is_empty() {
+                say(&format!("    {}", job.message));
             }
         }
     }
@@ -126,13 +125,13 @@ fn sessions(count: usize) -> String {
 fn name(session: &Session, now: Timestamp) -> String {
     let since = session.start_time.as_ref().unwrap_or(&session.acquire_time);
     format!(
-        "session {}, resourceId {}, recorder uid {}, channel {}, {:?}, began {} ago",
+        "session {}, recorder uid {}, channel {}, {:?}, began {} ago, resourceId {}",
         session.sid.as_deref().unwrap_or("(sid not known)"),
-        session.resource_id,
         session.recorder_uid,
         session.channel,
         session.state,
         Length(now.duration_since(since.0)),
+        session.resource_id,
     )
 }
 
@@ -168,7 +167,7 @@ fn past_session(past: &PastSession) -> String {
     }
 }
 
-/// `namespace/name` and the words of `Ready`, where they tell of something that is in the way.
+/// The words of `Ready` while a session is not yet proved over.
 pub(super) fn obstacle(job: &StoredJob) -> Option<String> {
     let live = Live::of(job);
     (live.count() > 0 && !live.message.is_empty()).then_some(live.message)
@@ -222,7 +221,7 @@ mod tests {
         let now = "2026-01-01T00:12:01Z".parse().unwrap();
         assert_eq!(
             name(&survey.jobs[0].sessions[0], now),
-            "session s1, resourceId res, recorder uid 4000000001, channel lobby, Running, began 12m0s ago"
+            "session s1, recorder uid 4000000001, channel lobby, Running, began 12m0s ago, resourceId res"
         );
     }
 

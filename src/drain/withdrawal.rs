@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use tokio::sync::Semaphore;
 
 use super::Patience;
-use super::survey::{obstacle, outcome, say};
+use super::survey::{Survey, obstacle, outcome, say};
 use crate::cluster::jobs::KubeError;
 use crate::cluster::stored::StoredJob;
 use crate::reconcile::{Context, Next, farewell, visit};
@@ -75,7 +75,9 @@ impl Withdrawal {
                 _ = self.patience.ended() => return,
             }
         }
-        say(&format!("{name}: {}.", outcome(&listed, &job)));
+        if !is_withdrawn(&listed) {
+            say(&format!("{name}: {}.", outcome(&listed, &job)));
+        }
     }
 
     /// The object went while it was being withdrawn: by itself, having been deleted, or by force.
@@ -87,7 +89,7 @@ impl Withdrawal {
             _ = ended => say(&format!("{name}: the object is gone, and nothing of it runs or it was reported.")),
             _ = self.patience.ended() => {
                 say(&format!("{name}: the object is gone, and a session of it may still be running:"));
-                super::Survey::of(std::slice::from_ref(job)).say_remaining();
+                Survey::of(std::slice::from_ref(job)).say_remaining();
             }
         }
     }

@@ -51,7 +51,7 @@ impl Job {
     pub(crate) async fn now(&self, outside: &Outside) -> Now {
         let sid = self.sid().await.expect("the job has a session");
         let live: Vec<String> = outside.live().await;
-        assert_eq!(live, [sid.clone()], "the vendor's live sessions and the one in the status");
+        assert_eq!(live, std::slice::from_ref(&sid), "the vendor's live sessions and the one in the status");
         Now { sid, sessions: outside.sessions().await.len() }
     }
 

@@ -37,7 +37,7 @@ impl Outside {
         let manifest = std::fs::read_to_string(checkout().join("tests/e2e/manifests/outside.yaml")).unwrap();
         apply(&manifest).await;
         for deployment in ["deployment/s3", "deployment/simulator"] {
-            read(&["rollout", "status", deployment, "-n", "outside", "--timeout=40s"]).await;
+            read(&["rollout", "status", deployment, "-n", "outside", "--timeout=120s"]).await;
         }
         let simulator = SimulatorControl::of(address("simulator", 8080).await).unwrap();
         let [_, _, access_key, secret_key] = values().map(|(_, value)| value);
@@ -48,7 +48,7 @@ impl Outside {
         }
         // Each test counts its own sessions.
         read(&["rollout", "restart", "deployment/simulator", "-n", "outside"]).await;
-        read(&["rollout", "status", "deployment/simulator", "-n", "outside", "--timeout=40s"]).await;
+        read(&["rollout", "status", "deployment/simulator", "-n", "outside", "--timeout=120s"]).await;
         until("an empty simulator", async || match outside.simulator.sessions(&[]).await {
             Ok(sessions) if sessions.is_empty() => Ok(()),
             other => Err(format!("{other:?}")),

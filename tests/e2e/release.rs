@@ -50,6 +50,15 @@ impl<'s> Release<'s> {
         self.available().await;
     }
 
+    /// `helm rollback --wait` to the newest revision, after which Helm takes an upgrade again.
+    pub(crate) async fn rollback_to_itself(&self) {
+        let history = self.helm(&["history", self.name, "--output=json"]).await.unwrap();
+        let history: Value = serde_json::from_str(&history).unwrap();
+        let newest = history.as_array().and_then(|all| all.last()).unwrap()["revision"].to_string();
+        self.helm(&["rollback", self.name, &newest, "--wait", "--timeout=3m"]).await.unwrap();
+        self.available().await;
+    }
+
     /// `helm test`, with what its pod prints.
     pub(crate) async fn test(&self) {
         let said = self.helm(&["test", self.name, "--logs", "--timeout=2m"]).await.unwrap();
@@ -68,12 +77,13 @@ impl<'s> Release<'s> {
     /// Runs Helm in the release's namespace, shown with what it prints.
     pub(crate) async fn helm(&self, arguments: &[&str]) -> Result<String, String> {
         let helm = HELM.get_or_init(async || helm_program().await.unwrap()).await;
-        println!("    $ helm {} -n {}", arguments.join(" "), self.namespace);
         let namespace = format!("--namespace={}", self.namespace);
         let output = run(helm, &[arguments, &[&namespace]].concat(), "").await;
         let said = printed(&output);
         if arguments[0] != "get" {
-            said.lines().for_each(|line| println!("      {line}"));
+            println!("    $ helm {} -n {}", arguments.join(" "), self.namespace);
+            // The log of a hook is one line to Helm, and at the highest level that is a very long one.
+            said.lines().for_each(|line| println!("      {}", line.chars().take(300).collect::<String>()));
         }
         self.sinks.add(&format!("what helm {} prints", arguments[0]), &said);
         if output.status.success() { Ok(said) } else { Err(said) }

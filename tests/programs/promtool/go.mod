@@ -1,3 +1,5 @@
+// Pins promtool, which checks and tests the alerts and the dashboard's queries. Written with the tag remove_all_sd: without
+// service discovery.
 module github.com/agora-snapshot/agora-snapshot-operator/tests/programs/promtool
 
 go 1.26.7

@@ -41,7 +41,8 @@ rules:
 /// The controllers that tests rely on: namespaces end, dependents are collected, service accounts get tokens and
 /// the CA, and aggregated ClusterRoles (view, edit, admin) are filled.
 const CONTROLLERS: &str = "namespace-controller,garbage-collector-controller,serviceaccount-controller,\
-serviceaccount-token-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller";
+serviceaccount-token-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,\
+deployment-controller";
 
 /// From where the API server is to be reached, and so what the control plane is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

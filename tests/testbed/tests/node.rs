@@ -87,6 +87,14 @@ impl Node {
     }
 }
 
+/// Also when an assertion fails.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// What a node could leave on the machine beside processes.
 #[derive(Debug, PartialEq, Eq)]
 struct Traces {

@@ -4,7 +4,6 @@
 //! the same addresses, ports and firewall rules without meeting. What runs inside is [`crate::node`]'s affair.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -21,12 +20,16 @@ pub(crate) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 1);
 /// Where the API server takes cluster IPs from.
 pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
 
+/// A proxy of the environment cannot be reached from the node's network, and is not for what is in it.
+const PROXIES: [&str; 6] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+
 const GUARD: &str = include_str!("guard.sh");
 const INSIDE: &str = include_str!("inside.sh");
 
-/// Runs `command` in new namespaces, with the folder of the run as one more argument after the first `fixed` ones,
-/// and returns its exit code for the shell. Every process in there has ended and the folder is gone when this
-/// returns; and they go soon after this process if it is killed.
+/// Runs what `command` makes of the run's folder in new namespaces and returns its exit code for the shell. Every
+/// process in there has ended and the folder is gone when this returns; and they go soon after this process if it is
+/// killed.
 pub(crate) async fn enter(command: impl FnOnce(&Path) -> Vec<OsString>) -> Result<u8> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::Node("only root may make the namespaces of a node: run this as root".into()));
@@ -36,7 +39,11 @@ pub(crate) async fn enter(command: impl FnOnce(&Path) -> Vec<OsString>) -> Resul
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let folder = Folder::new("node")?;
     let name = folder.path().file_name().unwrap_or(OsStr::new("agora-node"));
-    let mut guard = Command::new("sh")
+    let mut guard = Command::new("sh");
+    for variable in PROXIES {
+        guard.env_remove(variable);
+    }
+    let mut guard = guard
         .args(["-c", GUARD, "guard"])
         .arg(name)
         .arg(folder.path())
@@ -47,10 +54,7 @@ pub(crate) async fn enter(command: impl FnOnce(&Path) -> Vec<OsString>) -> Resul
         // Ctrl-C reaches the whole foreground group; the guard has to outlive that.
         .process_group(0)
         .spawn()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::Node("there is no sh on the PATH".into()),
-            _ => failed(error),
-        })?;
+        .map_err(failed)?;
     let alive = guard.stdin.take();
     let status = tokio::select! {
         status = guard.wait() => status,
