@@ -42,6 +42,11 @@ deny: ## Licences, sources and bans of the dependencies (cargo-deny; installed o
 	  $(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY); }
 	@$(DENY)/bin/cargo-deny --workspace --log-level warn check bans licenses sources
 
+.PHONY: image
+image: ## The images of operator and simulator, in target/images, tested (Linux, root)
+	@tests/e2e/images/build
+	@tests/e2e/images/check
+
 .PHONY: generate
 generate: ## Writes crds/ anew from the types in src/api
 	UPDATE_CRD=1 $(CARGO) test --locked --test schema generated
