@@ -25,22 +25,41 @@ demo-down: ## Ends what demo-up left running
 	@if [ -x $(TESTBED) ]; then $(TESTBED) demo-down; else echo "No demo runs."; fi
 
 .PHONY: test
-test: servers ## All tests, on one real control plane and S3 server
+test: servers renderers ## All tests, on one real control plane and S3 server
 	@echo "test: building programs and tests (the first time a few minutes)"
 	@$(CARGO) test --workspace --locked --no-run
 	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
 
+.PHONY: e2e
+e2e: ## Image and chart on a real cluster of one node (Linux, root; minutes)
+	@tests/e2e/run
+
+.PHONY: gitops
+gitops: servers ## Argo CD's and Flux's real programs on the files of examples/gitops
+	@echo "gitops: making sure of Argo CD, Flux and Helm (the first time about 13 min on 2 cores)"
+	@paths=$$(tests/programs/build argocd flux helm) && export $$paths && \
+	  $(CARGO) build --workspace --bins --locked && $(CARGO) test --test gitops --locked --no-run && \
+	  $(TESTBED) exec -- $(CARGO) test --test gitops --locked --no-fail-fast
+
 .PHONY: lint
-lint: ## Formatting, clippy and documentation, with warnings denied
+lint: ## Formatting, clippy, documentation and workflows, with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --test gitops --test e2e --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	@paths=$$(tests/programs/build actionlint) && export $$paths && $$ACTIONLINT -shellcheck= -pyflakes= && echo "lint: the workflows are right"
 
 .PHONY: deny
-deny: ## Licences, sources and bans of the dependencies (cargo-deny; installed on first use)
-	@[ -x $(DENY)/bin/cargo-deny ] || { echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"; \
-	  $(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY); }
-	@$(DENY)/bin/cargo-deny --workspace --log-level warn check bans licenses sources
+deny: $(DENY)/bin/cargo-deny ## Licences, sources and bans of the dependencies (cargo-deny; installed on first use)
+	@$< --workspace --log-level warn check bans licenses sources
+
+.PHONY: advisories
+advisories: $(DENY)/bin/cargo-deny ## Known vulnerabilities of the dependencies; fetches the RustSec database
+	@$< --workspace --log-level warn check advisories
+
+$(DENY)/bin/cargo-deny:
+	@echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"
+	@$(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY)
 
 .PHONY: image
 image: ## The images of operator and simulator, in target/images, tested (Linux, root)
@@ -48,8 +67,10 @@ image: ## The images of operator and simulator, in target/images, tested (Linux,
 	@tests/e2e/images/check
 
 .PHONY: generate
-generate: ## Writes crds/ anew from the types in src/api
+generate: ## Writes crds/ anew from the types in src/api, and what is made from the chart
 	UPDATE_CRD=1 $(CARGO) test --locked --test schema generated
+	UPDATE_CHART=1 $(CARGO) test --locked --test chart the_chart_carries_the_definition
+	UPDATE_CHART=1 $(CARGO) test --locked --test chart -- golden:: install:: readme::
 
 # The programs that the demo runs, and the servers under them.
 .PHONY: programs
@@ -60,3 +81,8 @@ programs: servers
 .PHONY: servers
 servers:
 	@tests/programs/build > /dev/null
+
+# What the chart is rendered and validated with, and what its alerts are tested with.
+.PHONY: renderers
+renderers:
+	@tests/programs/build helm kubeconform promtool > /dev/null

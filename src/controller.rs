@@ -6,16 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::controller::Error;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::agora;
 use crate::agora::settings::{ClientProblem, ClientSettings};
+use crate::ca_bundle::{CaBundle, CaBundleError};
 use crate::cluster::client;
 use crate::cluster::events::Events;
 use crate::cluster::jobs::Jobs;
+use crate::cluster::leadership::{self, Election, Gate, Loss, Terms};
 use crate::cluster::secrets::SecretReader;
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::timing::Timing;
@@ -26,9 +30,10 @@ use crate::reconcile::memories::Memories;
 use crate::reconcile::meter::Meter;
 use crate::reconcile::neighbours::Neighbours;
 use crate::reconcile::{Context, farewell};
-use crate::settings::Settings;
+use crate::settings::{Reach, Settings};
 use crate::snapshots::Connections;
 
+mod secret_watch;
 mod watching;
 
 use watching::Watching;
@@ -42,6 +47,15 @@ const LAST_STOPS: Duration = Duration::from_secs(45);
 /// How long the end of the process waits for events to be published.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 
+/// How long visits under way are waited for when leadership is lost: longer than a stop, which takes the longest.
+const LAST_VISITS: Duration = Duration::from_secs(45);
+
+/// How long the end of the process waits for the Lease to be given up.
+const LAST_RELEASE: Duration = Duration::from_secs(5);
+
+/// Between two looks into the bucket, unless the settings say otherwise.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
+
 /// How long one request to a bucket may take.
 const BUCKET_REQUEST: Duration = Duration::from_secs(10);
 
@@ -54,6 +68,12 @@ pub enum RunError {
     /// There is no cluster to work in.
     #[error(transparent)]
     Connect(#[from] client::ConnectError),
+    /// The file of certificate authorities is of no use.
+    #[error(transparent)]
+    CaBundle(#[from] CaBundleError),
+    /// Another replica leads, or may.
+    #[error("leadership is lost, and the process ends so that it begins anew as a standby: {0}")]
+    LeadershipLost(Loss),
     /// The client of the vendor's API could not be made.
     #[error(transparent)]
     Agora(#[from] ClientProblem),
@@ -70,10 +90,11 @@ pub enum RunError {
     },
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT, or until leadership is lost.
 ///
 /// # Errors
-/// The operator could not begin. What happens to jobs, the vendor or the API server later is no error here.
+/// The operator could not begin, or has lost leadership. What happens to jobs, the vendor or the API server later is no
+/// error here.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     let system = |doing| move |source| RunError::System { doing, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(system("waiting for SIGTERM"))?;
@@ -90,57 +111,109 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         bound.write(Path::new(path)).map_err(system("writing --bound-addresses-file"))?;
     }
     let client = client::connect(&metrics).await?;
-    let context = Arc::new(context(&settings, client.clone(), &metrics)?);
+    let mut context = context(&settings.reach, client.clone(), &metrics)?;
+    context.timing.orphan_unreachable = settings.orphan_after;
+    context.look_again = settings.snapshot_status_interval;
+    let context = Arc::new(context);
     tracing::info!(namespace = context.operator_namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
     let (end, ended) = watch::channel(false);
     let (end_probes, probes_ended) = watch::channel(false);
     let servers = tokio::spawn(probes::serve(for_metrics, for_health, metrics, health.clone(), probes_ended));
-    let jobs = tokio::spawn(control(settings, client, context.clone(), health.clone(), ended));
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: visits under way are finished, then the operator ends"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: visits under way are finished, then the operator ends"),
-    }
+    let election = settings.leader_election.leader_election.then(|| {
+        Election::begin(
+            client.clone(),
+            terms(&settings, &context.operator_namespace),
+            context.metrics.clone(),
+        )
+    });
+    let gate = election.as_ref().map_or_else(Gate::open, Election::gate);
+    health.leader_awaited();
+    tokio::spawn(tell_of_leader(gate.clone(), health.clone()));
+    let jobs = tokio::spawn(control(settings, client, context.clone(), health.clone(), gate.clone(), ended));
+    let loss = tokio::select! {
+        _ = terminate.recv() => {
+            tracing::info!("SIGTERM: visits under way are finished, then the operator ends");
+            None
+        }
+        _ = interrupt.recv() => {
+            tracing::info!("SIGINT: visits under way are finished, then the operator ends");
+            None
+        }
+        loss = gate.lost() => Some(loss),
+    };
     health.stopping();
     end.send_replace(true);
-    if let Err(error) = jobs.await {
-        tracing::error!(%error, "the controller ended badly");
+    // kubelet bounds an end that it asked for; nobody else does.
+    let patience = if loss.is_some() { LAST_VISITS } else { Duration::MAX };
+    match tokio::time::timeout(patience, jobs).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the controller ended badly"),
+        Err(_elapsed) => {
+            tracing::error!("visits under way did not end; what they saved is all that is known")
+        }
     }
     farewell::before_the_end(&context, LAST_STOPS).await;
     context.events.flush(LAST_EVENTS).await;
+    if let Some(election) = election {
+        // Only now: until here this process has been at work.
+        election.release(LAST_RELEASE).await;
+    }
     // Last, so that the end itself can be watched.
     end_probes.send_replace(true);
     match servers.await {
-        Ok(result) => result.map_err(system("serving probes and metrics")),
-        Err(error) => Err(system("serving probes and metrics")(std::io::Error::other(error))),
+        Ok(result) => result.map_err(system("serving probes and metrics"))?,
+        Err(error) => return Err(system("serving probes and metrics")(std::io::Error::other(error))),
+    }
+    loss.map_or(Ok(()), |loss| Err(RunError::LeadershipLost(loss)))
+}
+
+fn terms(settings: &Settings, namespace: &str) -> Terms {
+    let election = &settings.leader_election;
+    Terms {
+        namespace: namespace.to_owned(),
+        name: election.leader_election_lease_name.clone(),
+        identity: leadership::identity(std::env::var("POD_NAME").ok().as_deref()),
+        lease_duration: election.leader_election_lease_duration,
+        renew_deadline: election.leader_election_renew_deadline,
+        retry_period: election.leader_election_retry_period,
     }
 }
 
-fn context(settings: &Settings, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
-    let timing = Timing { orphan_unreachable: settings.orphan_after, ..Timing::default() };
+async fn tell_of_leader(gate: Gate, health: Health) {
+    gate.known().await;
+    health.leader_known();
+}
+
+/// What visits work with, as every command that makes them begins.
+pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
     let pod = std::env::var("POD_NAME").ok();
-    let operator_namespace = settings.operator_namespace(client.default_namespace());
+    let operator_namespace = reach.operator_namespace(client.default_namespace());
+    let bundle = reach.ca_bundle.as_deref().map(CaBundle::read).transpose()?;
+    let authorities = bundle.as_ref().map(CaBundle::pem);
     let agora = agora::client::Client::new(&ClientSettings {
-        endpoints: settings.agora_endpoints.iter().map(ToString::to_string).collect(),
-        home: settings.agora_region,
-        scale: f64::from(settings.time_scale),
+        endpoints: reach.agora_endpoints.iter().map(ToString::to_string).collect(),
+        home: reach.agora_region,
+        scale: f64::from(reach.time_scale),
+        ca_bundle: authorities.map(<[u8]>::to_vec),
         observer: Arc::new(Meter::new(metrics.clone())),
         ..ClientSettings::default()
     })?;
     Ok(Context {
         jobs: Jobs::new(client.clone()),
-        secrets: SecretReader::new(client.clone(), settings.time_scale),
+        secrets: SecretReader::new(client.clone(), reach.time_scale),
         events: Events::start(client, metrics.clone(), pod),
         agora,
         neighbours: Neighbours::default(),
         memories: Memories::default(),
-        clock: Clock::new(settings.time_scale),
-        timing,
+        clock: Clock::new(reach.time_scale),
+        timing: Timing::default(),
         metrics: metrics.clone(),
         operator_namespace,
-        storage_endpoint: settings.storage_endpoint.clone(),
-        connections: Connections::new(BUCKET_REQUEST)?,
-        look_again: settings.snapshot_status_interval,
+        storage_endpoint: reach.storage_endpoint.clone(),
+        connections: Connections::new(BUCKET_REQUEST, authorities)?,
+        withdrawing: false,
+        look_again: LOOK_AGAIN,
     })
 }
 
@@ -150,15 +223,16 @@ async fn control(
     client: Client,
     context: Arc<Context>,
     health: Health,
+    gate: Gate,
     ended: watch::Receiver<bool>,
 ) {
-    let scopes: Vec<Api<StoredJob>> = if settings.watch_namespaces.is_empty() {
-        vec![Api::all(client)]
-    } else {
-        settings.watch_namespaces.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
-    };
-    let watching = Watching::new(&settings, context.clone(), health.clone(), ended, scopes.len());
-    let mut turns = stream::select_all(scopes.into_iter().map(|scope| watching.turns(scope)));
+    let scopes = scopes(&settings);
+    let watching =
+        Watching::new(&settings, context.clone(), health.clone(), ended, scopes.len()).behind(gate);
+    let mut turns = stream::select_all(scopes.into_iter().map(|scope| {
+        let secrets = settings.watch_secrets.then(|| api::<PartialObjectMeta<Secret>>(&client, scope));
+        watching.turns(api::<StoredJob>(&client, scope), secrets)
+    }));
     let mut beat = tokio::time::interval(BEAT);
     loop {
         tokio::select! {
@@ -174,5 +248,23 @@ async fn control(
             },
             _ = beat.tick() => health.beat(),
         }
+    }
+}
+
+/// The namespaces that are watched, each for itself; a single `None` is all of them.
+fn scopes(settings: &Settings) -> Vec<Option<&str>> {
+    if settings.reach.watch_namespaces.is_empty() {
+        return vec![None];
+    }
+    settings.reach.watch_namespaces.iter().map(|name| Some(name.as_str())).collect()
+}
+
+fn api<K>(client: &Client, scope: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
     }
 }

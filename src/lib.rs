@@ -4,8 +4,11 @@
 
 pub mod agora;
 pub mod api;
+pub mod ca_bundle;
+pub mod check;
 pub mod cluster;
 pub mod controller;
+pub mod drain;
 pub mod lifecycle;
 pub mod metrics;
 pub mod probes;

@@ -23,10 +23,10 @@ use prometheus_client::registry::Registry;
 
 pub use self::jobs::JobView;
 use self::jobs::Jobs;
-pub use self::labels::{AgoraVerb, Fence, ReconcileResult, StartResult};
+pub use self::labels::{AgoraVerb, Fence, ReconcileResult, SessionEnd, StartResult, Upload};
 use self::labels::{
-    ApiLabels, ControllerLabels, FenceLabels, ReconcileLabels, RestLabels, StartLabels, VerbLabels,
-    WriteLabels,
+    ApiLabels, ControllerLabels, EndLabels, FenceLabels, LeaseLabels, ReconcileLabels, RestLabels,
+    StartLabels, UploadLabels, VerbLabels, WriteLabels,
 };
 use crate::lifecycle::outcome::Kind;
 
@@ -46,7 +46,10 @@ struct Inner {
     max_concurrent_reconciles: Family<ControllerLabels, Gauge>,
     active_workers: Family<ControllerLabels, Gauge>,
     rest_requests: Family<RestLabels, Counter>,
+    leaders: Family<LeaseLabels, Gauge>,
     sessions_started: Family<StartLabels, Counter>,
+    sessions_stopped: Family<UploadLabels, Counter>,
+    sessions_ended: Family<EndLabels, Counter>,
     duplicates_prevented: Family<FenceLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
     api_request_duration: Family<VerbLabels, Histogram, fn() -> Histogram>,
@@ -87,7 +90,10 @@ impl Metrics {
             max_concurrent_reconciles: Family::default(),
             active_workers: Family::default(),
             rest_requests: Family::default(),
+            leaders: Family::default(),
             sessions_started: Family::default(),
+            sessions_stopped: Family::default(),
+            sessions_ended: Family::default(),
             duplicates_prevented: Family::default(),
             api_requests: Family::default(),
             api_request_duration: Family::new_with_constructor(call_time),
@@ -130,9 +136,25 @@ impl Metrics {
         self.0.rest_requests.get_or_create(&RestLabels::new(method, code)).inc();
     }
 
+    /// Whether this process leads by the Lease of this name. Not told without leader election.
+    pub fn leads(&self, lease: &str, leads: bool) {
+        let labels = LeaseLabels { name: lease.to_owned() };
+        self.0.leaders.get_or_create(&labels).set(i64::from(leads));
+    }
+
     /// A start was answered, or not.
     pub fn session_start(&self, result: StartResult) {
         self.0.sessions_started.get_or_create(&StartLabels { result }).inc();
+    }
+
+    /// The vendor confirmed a stop, and said this of the files.
+    pub fn session_stopped(&self, upload: Upload) {
+        self.0.sessions_stopped.get_or_create(&UploadLabels { upload }).inc();
+    }
+
+    /// A session is over, or given up.
+    pub fn session_ended(&self, reason: SessionEnd) {
+        self.0.sessions_ended.get_or_create(&EndLabels { reason }).inc();
     }
 
     /// A second session was kept from starting.
@@ -195,6 +217,11 @@ impl Metrics {
         self.0.jobs.seen(uid, view);
     }
 
+    /// A job that was seen before is being deleted since then, whether or not anything else of it could be saved.
+    pub fn job_deleting(&self, uid: &str, since: Timestamp) {
+        self.0.jobs.deleting(uid, since);
+    }
+
     /// The job is gone.
     pub fn job_gone(&self, uid: &str) {
         self.0.jobs.gone(uid);
@@ -238,6 +265,12 @@ impl Inner {
         for result in StartResult::ALL {
             drop(self.sessions_started.get_or_create(&StartLabels { result: *result }));
         }
+        for upload in Upload::ALL {
+            drop(self.sessions_stopped.get_or_create(&UploadLabels { upload: *upload }));
+        }
+        for reason in SessionEnd::ALL {
+            drop(self.sessions_ended.get_or_create(&EndLabels { reason: *reason }));
+        }
         for fence in Fence::ALL {
             drop(self.duplicates_prevented.get_or_create(&FenceLabels { fence: *fence }));
         }
@@ -273,6 +306,11 @@ impl Inner {
             "Requests to the API server, by status code and method; code <error> had no answer",
             self.rest_requests.clone(),
         );
+        registry.register(
+            "leader_election_master_status",
+            "Whether this process holds the Lease: 1 or 0; absent without leader election",
+            self.leaders.clone(),
+        );
 
         let own = registry.sub_registry_with_prefix("agora_snapshot");
         own.register(
@@ -280,6 +318,12 @@ impl Inner {
             "Starts sent to Agora, by what they proved",
             self.sessions_started.clone(),
         );
+        own.register(
+            "sessions_stopped",
+            "Stops that Agora confirmed, by what it said of the files",
+            self.sessions_stopped.clone(),
+        );
+        own.register("sessions_ended", "Sessions that are over, by why", self.sessions_ended.clone());
         own.register(
             "duplicate_sessions_prevented",
             "Second sessions that a fence kept from starting",

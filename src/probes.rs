@@ -35,6 +35,7 @@ pub struct Health(Arc<Mutex<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     first_list: bool,
+    leader_awaited: bool,
     stopping: bool,
     last_beat: Option<Instant>,
     visits: BTreeMap<u64, Instant>,
@@ -57,6 +58,16 @@ impl Health {
     /// The first list of jobs is complete: ready from now on.
     pub fn first_list_done(&self) {
         self.known().first_list = true;
+    }
+
+    /// There is leader election: not ready until it is known who leads.
+    pub fn leader_awaited(&self) {
+        self.known().leader_awaited = true;
+    }
+
+    /// It is known who leads, this process or another.
+    pub fn leader_known(&self) {
+        self.known().leader_awaited = false;
     }
 
     /// The controller's stream was polled. From the first call on it must be repeated every ten seconds.
@@ -111,6 +122,8 @@ impl Health {
             Err("the operator is ending".into())
         } else if !known.first_list {
             Err("the first list of SnapshotJobs is not complete yet".into())
+        } else if known.leader_awaited {
+            Err("the Lease of leader election could not be read or written yet; the log says why".into())
         } else {
             Ok(())
         }
@@ -224,6 +237,16 @@ mod tests {
         assert_eq!(health.ready(), Ok(()));
         health.stopping();
         assert!(health.ready().unwrap_err().contains("ending"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standby_is_ready_once_it_knows_of_a_leader() {
+        let health = Health::new();
+        health.leader_awaited();
+        health.first_list_done();
+        assert!(health.ready().unwrap_err().contains("Lease"));
+        health.leader_known();
+        assert_eq!(health.ready(), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -64,6 +64,8 @@ pub struct Context {
     pub storage_endpoint: Option<http::Uri>,
     /// Connections to buckets.
     pub connections: Connections,
+    /// Whether the operator is being removed, and with it every session.
+    pub withdrawing: bool,
     /// Between two looks into the bucket.
     pub look_again: Duration,
 }

@@ -1,6 +1,7 @@
 //! What the command line and the environment may say, checked, with words that help when it is wrong.
 //!
-//! Owns flags, their defaults and their limits. What the values do is told by those who use them.
+//! Owns flags, their defaults and their limits; those of `drain` alone are in `drain.rs`. What the values do is told by
+//! those who use them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,14 @@ use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 
 use crate::agora::endpoints::Region;
+
+mod check;
+mod drain;
+mod leader_election;
+
+pub use check::CheckSettings;
+pub use drain::{DrainSettings, SessionsPolicy};
+pub use leader_election::LeaderElection;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -28,24 +37,24 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the operator until SIGTERM or SIGINT.
     Run(Box<Settings>),
+    /// See whether what the operator needs is there: API server, CRD, rights, Deployment. Changes nothing.
+    Check(CheckSettings),
+    /// Before the operator is removed: look after the sessions that still run, and take the finalizers away.
+    Drain(Box<DrainSettings>),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print the version and how the program was built.
     Version,
 }
 
-/// How the operator runs. Every flag has an environment variable; the flag wins.
+/// How the vendor and the cluster are reached, and what is logged: the same for every command that visits jobs.
 #[derive(Args, Clone, Debug)]
-pub struct Settings {
-    /// Namespace to watch; repeat it, or separate several with commas. Without it all namespaces are watched.
+pub struct Reach {
+    /// Namespace whose jobs are looked after; repeat it, or separate several with commas. Without it they are those of
+    /// all namespaces.
     #[arg(long = "watch-namespace", value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_WATCH_NAMESPACE",
           value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
-
-    /// How many jobs are worked on at the same time.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub max_concurrent_reconciles: u16,
 
     /// Base URL of the cloud recording service instead of Agora's own; repeatable, further ones are alternatives.
     #[arg(long = "agora-endpoint", value_name = "URL", env = "AGORA_SNAPSHOT_AGORA_ENDPOINT",
@@ -61,6 +70,43 @@ pub struct Settings {
     /// reached.
     #[arg(long, value_name = "URL", env = "AGORA_SNAPSHOT_STORAGE_ENDPOINT", value_parser = base_url)]
     pub storage_endpoint: Option<Uri>,
+
+    /// File with more certificate authorities in PEM, beside those of the system, for Agora and for buckets. It is
+    /// read once.
+    #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
+
+    /// Namespace of the operator itself: for events about sessions whose own namespace is going. Default:
+    /// $POD_NAMESPACE, else that of the service account or of the kubeconfig context.
+    #[arg(long, value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_OPERATOR_NAMESPACE", value_parser = namespace)]
+    pub operator_namespace: Option<String>,
+
+    /// Form of the log on standard error.
+    #[arg(long, value_enum, env = "AGORA_SNAPSHOT_LOG_FORMAT", default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or directives such as `info,agora_snapshot_operator=debug`.
+    #[arg(long, value_name = "DIRECTIVES", env = "AGORA_SNAPSHOT_LOG_LEVEL", default_value = "info",
+          value_parser = log_level)]
+    pub log_level: String,
+
+    /// Divides every waiting time; for tests against a simulator that runs as much faster.
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub time_scale: u32,
+}
+
+/// How the operator runs. Every flag has an environment variable; the flag wins.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// What it shares with other commands.
+    #[command(flatten)]
+    pub reach: Reach,
+
+    /// How many jobs are worked on at the same time.
+    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_MAX_CONCURRENT_RECONCILES", default_value_t = 64,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_concurrent_reconciles: u16,
 
     /// Address that serves /metrics. Port 0 takes a free one.
     #[arg(
@@ -84,15 +130,6 @@ pub struct Settings {
     #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_BOUND_ADDRESSES_FILE")]
     pub bound_addresses_file: Option<PathBuf>,
 
-    /// Form of the log on standard error.
-    #[arg(long, value_enum, env = "AGORA_SNAPSHOT_LOG_FORMAT", default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
-
-    /// What is logged: a level, or directives such as `info,agora_snapshot_operator=debug`.
-    #[arg(long, value_name = "DIRECTIVES", env = "AGORA_SNAPSHOT_LOG_LEVEL", default_value = "info",
-          value_parser = log_level)]
-    pub log_level: String,
-
     /// How long a deleted job whose session cannot be stopped, as Agora is unreachable, keeps its finalizer before
     /// it is reported as an orphan and let go; between 1m and 30d.
     #[arg(long, value_name = "DURATION", env = "AGORA_SNAPSHOT_ORPHAN_AFTER", default_value = "24h",
@@ -105,11 +142,6 @@ pub struct Settings {
           value_parser = DurationRange(Duration::from_secs(10), Duration::from_secs(86_400)))]
     pub snapshot_status_interval: Duration,
 
-    /// Namespace for events about sessions whose own namespace is going. Default: $POD_NAMESPACE, else that of the
-    /// service account or of the kubeconfig context.
-    #[arg(long, value_name = "NAMESPACE", env = "AGORA_SNAPSHOT_OPERATOR_NAMESPACE", value_parser = namespace)]
-    pub operator_namespace: Option<String>,
-
     /// Fetch the initial list of jobs as one stream instead of pages: less memory, needs Kubernetes 1.33.
     #[arg(long, env = "AGORA_SNAPSHOT_STREAMING_LISTS", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -120,10 +152,15 @@ pub struct Settings {
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub last_file_age_metric: bool,
 
-    /// Divides every waiting time; for tests against a simulator that runs as much faster.
-    #[arg(long, value_name = "N", env = "AGORA_SNAPSHOT_TIME_SCALE", default_value_t = 1, hide = true,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub time_scale: u32,
+    /// Whether and how of several replicas one leads.
+    #[command(flatten)]
+    pub leader_election: LeaderElection,
+
+    /// Watch Secrets, so that a new or changed one is used at once instead of within 30 s. The operator's role must
+    /// then allow list and watch on all Secrets of the watched namespaces; without this it needs get alone.
+    #[arg(long, env = "AGORA_SNAPSHOT_WATCH_SECRETS", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub watch_secrets: bool,
 }
 
 /// Form of the log.
@@ -144,9 +181,31 @@ pub enum SettingsError {
          --agora-endpoint that names a simulator"
     )]
     TimeScaleWithoutEndpoint(u32),
+    /// Two could lead at once.
+    #[error(
+        "--leader-election-renew-deadline {deadline:?} must be shorter than --leader-election-lease-duration {lease:?}, \
+         or another replica takes over while this one still works"
+    )]
+    RenewDeadline {
+        /// What was given.
+        deadline: Duration,
+        /// What it must be shorter than.
+        lease: Duration,
+    },
+    /// One failed renewal would end leadership.
+    #[error(
+        "--leader-election-retry-period {retry:?} must be less than five sixths of --leader-election-renew-deadline \
+         {deadline:?}, or one failed renewal ends leadership"
+    )]
+    RetryPeriod {
+        /// What was given.
+        retry: Duration,
+        /// What it must be shorter than.
+        deadline: Duration,
+    },
 }
 
-impl Settings {
+impl Reach {
     /// What no single flag can know.
     ///
     /// # Errors
@@ -178,11 +237,15 @@ impl Settings {
     /// The namespace for events about namespaces that are going: the flag, then `$POD_NAMESPACE`, then what the
     /// cluster's client came with.
     pub fn operator_namespace(&self, client_default: &str) -> String {
-        self.operator_namespace
-            .clone()
-            .or_else(|| std::env::var("POD_NAMESPACE").ok().filter(|name| namespace(name).is_ok()))
-            .unwrap_or_else(|| client_default.to_owned())
+        operator_namespace(self.operator_namespace.as_ref(), client_default)
     }
+}
+
+fn operator_namespace(given: Option<&String>, client_default: &str) -> String {
+    given
+        .cloned()
+        .or_else(|| std::env::var("POD_NAMESPACE").ok().filter(|name| namespace(name).is_ok()))
+        .unwrap_or_else(|| client_default.to_owned())
 }
 
 /// A duration as people write it, within limits.
@@ -227,6 +290,18 @@ fn namespace(name: &str) -> Result<String, String> {
     }
 }
 
+/// As most objects of Kubernetes are named: a DNS subdomain.
+fn object_name(name: &str) -> Result<String, String> {
+    let valid =
+        name.len() <= 253 && !name.is_empty() && name.split('.').all(|label| namespace(label).is_ok());
+    if valid {
+        Ok(name.to_owned())
+    } else {
+        Err("must be the name of an object: lower-case letters, digits, dashes and dots, as in kubectl get"
+            .into())
+    }
+}
+
 fn base_url(text: &str) -> Result<Uri, String> {
     let rule =
         "must be a URL such as https://host:port or http://host:port/path, without query and without a user";
@@ -254,26 +329,36 @@ mod tests {
         let line = ["agora-snapshot-operator", "run"].iter().chain(arguments);
         match CommandLine::try_parse_from(line).map_err(|error| error.to_string())?.command {
             Command::Run(settings) => {
-                settings.check().map_err(|error| error.to_string())?;
+                settings.reach.check().map_err(|error| error.to_string())?;
+                settings.leader_election.check().map_err(|error| error.to_string())?;
                 Ok(*settings)
             }
-            Command::Crd | Command::Version => unreachable!("asked for run"),
+            Command::Drain(_) | Command::Check(_) | Command::Crd | Command::Version => {
+                unreachable!("asked for run")
+            }
         }
     }
 
     #[test]
     fn defaults_are_those_of_the_help() {
         let settings = run(&[]).unwrap();
-        assert!(settings.watch_namespaces.is_empty() && settings.agora_endpoints.is_empty());
+        let reach = &settings.reach;
+        assert!(reach.watch_namespaces.is_empty() && reach.agora_endpoints.is_empty());
         assert_eq!(settings.max_concurrent_reconciles, 64);
         assert_eq!(settings.metrics_bind_address.to_string(), "0.0.0.0:8080");
         assert_eq!(settings.health_bind_address.to_string(), "0.0.0.0:8081");
-        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(reach.log_format, LogFormat::Json);
         assert_eq!(settings.orphan_after, Duration::from_secs(86_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(300));
         assert!(!settings.streaming_lists && settings.last_file_age_metric);
-        assert_eq!(settings.time_scale, 1);
-        assert!(settings.warnings().is_empty());
+        let election = &settings.leader_election;
+        assert!(!election.leader_election && !settings.watch_secrets && reach.ca_bundle.is_none());
+        assert_eq!(election.leader_election_lease_name, "agora-snapshot-operator");
+        assert_eq!(election.leader_election_lease_duration, Duration::from_secs(15));
+        assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(10));
+        assert_eq!(election.leader_election_retry_period, Duration::from_secs(2));
+        assert_eq!(reach.time_scale, 1);
+        assert!(reach.warnings().is_empty());
     }
 
     #[test]
@@ -305,18 +390,34 @@ mod tests {
             "agora",
             "--streaming-lists",
             "--last-file-age-metric=false",
+            "--leader-election",
+            "--leader-election-lease-name=team.a",
+            "--leader-election-lease-duration=30s",
+            "--leader-election-renew-deadline=20s",
+            "--leader-election-retry-period=500ms",
+            "--watch-secrets",
+            "--ca-bundle",
+            "/etc/ca.pem",
             "--time-scale",
             "60",
         ])
         .unwrap();
-        assert_eq!(settings.watch_namespaces, ["a", "b", "c"]);
-        assert_eq!(settings.agora_endpoints[0].to_string(), "http://127.0.0.1:9/");
-        assert_eq!(settings.agora_endpoints[1].path(), "/base");
+        let reach = &settings.reach;
+        assert_eq!(reach.watch_namespaces, ["a", "b", "c"]);
+        assert_eq!(reach.agora_endpoints[0].to_string(), "http://127.0.0.1:9/");
+        assert_eq!(reach.agora_endpoints[1].path(), "/base");
         assert_eq!(settings.orphan_after, Duration::from_secs(5_400));
         assert_eq!(settings.snapshot_status_interval, Duration::from_secs(60));
-        assert_eq!(settings.operator_namespace("default"), "agora");
+        assert_eq!(reach.operator_namespace("default"), "agora");
         assert!(settings.streaming_lists && !settings.last_file_age_metric);
-        assert_eq!(settings.warnings().len(), 3, "time scale and two unencrypted endpoints");
+        let election = &settings.leader_election;
+        assert!(election.leader_election && settings.watch_secrets);
+        assert_eq!(election.leader_election_lease_name, "team.a");
+        assert_eq!(election.leader_election_lease_duration, Duration::from_secs(30));
+        assert_eq!(election.leader_election_renew_deadline, Duration::from_secs(20));
+        assert_eq!(election.leader_election_retry_period, Duration::from_millis(500));
+        assert_eq!(reach.ca_bundle.as_deref(), Some(std::path::Path::new("/etc/ca.pem")));
+        assert_eq!(reach.warnings().len(), 3, "time scale and two unencrypted endpoints");
     }
 
     #[test]
@@ -337,6 +438,17 @@ mod tests {
             (&["--snapshot-status-interval", "1s"], "must be between"),
             (&["--time-scale", "60"], "--agora-endpoint"),
             (&["--time-scale", "0", "--agora-endpoint", "http://127.0.0.1:1"], "1..=10000"),
+            (&["--leader-election=perhaps"], "true, false"),
+            (&["--leader-election-lease-name", "Team_A"], "must be the name of a Lease"),
+            (&["--leader-election-lease-duration", "0s"], "must be between"),
+            (
+                &["--leader-election-lease-duration", "10s"],
+                "must be shorter than --leader-election-lease-duration 10s",
+            ),
+            (
+                &["--leader-election-renew-deadline", "2400ms"],
+                "five sixths of --leader-election-renew-deadline 2.4s",
+            ),
             (&["--no-such-flag"], "--no-such-flag"),
         ] {
             let error = run(arguments).expect_err(words);

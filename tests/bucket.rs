@@ -32,7 +32,7 @@ fn open(s3: &S3, bucket: &str, keys: &Account) -> Bucket {
         secret_key: keys.secret_key.clone(),
         session_token: None,
     };
-    let connections = Connections::new(Duration::from_secs(60)).expect("TLS is set up");
+    let connections = Connections::new(Duration::from_secs(60), None).expect("TLS is set up");
     Bucket::open(&location, Some("lobby/east"), &keys, &connections).expect("usable keys")
 }
 

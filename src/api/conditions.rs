@@ -52,6 +52,8 @@ pub enum Reason {
     Capturing,
     /// The job is suspended and nothing runs.
     Suspended,
+    /// The operator was removed; nothing runs until one is there again.
+    OperatorRemoved,
     /// The job is complete.
     Completed,
     /// The vendor answers.

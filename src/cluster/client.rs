@@ -91,12 +91,24 @@ pub async fn within<T>(limit: Duration, call: impl Future<Output = kube::Result<
     }
 }
 
-/// A client from `$KUBECONFIG` or `~/.kube/config`, else from the pod's service account.
+/// A client from `$KUBECONFIG` or `~/.kube/config`, else from the pod's service account. The API server is reached
+/// without the proxy of the environment.
 ///
 /// # Errors
 /// Neither is there, or what is there cannot be used. An API server that cannot be reached is no error here.
 pub async fn connect(metrics: &Metrics) -> Result<Client, ConnectError> {
-    Ok(client(Config::infer().await?, metrics)?)
+    let mut config = Config::infer().await?;
+    if config.proxy_url.as_ref().is_some_and(is_of_the_environment) {
+        config.proxy_url = None;
+    }
+    Ok(client(config, metrics)?)
+}
+
+/// kube takes `$HTTPS_PROXY` for the way to the API server where there is a kubeconfig, and none in a pod. That
+/// variable is for what is outside the cluster: the vendor and buckets.
+fn is_of_the_environment(proxy: &http::Uri) -> bool {
+    let variable = |name| std::env::var(name).ok().and_then(|text| text.parse::<http::Uri>().ok());
+    ["HTTPS_PROXY", "https_proxy"].into_iter().filter_map(variable).any(|found| found == *proxy)
 }
 
 /// A client after a configuration, with retries off and requests counted.

@@ -1,11 +1,12 @@
 //! Reading and writing SnapshotJobs. Every write carries the resourceVersion that was observed, so that it fails
 //! rather than undoes somebody else's; and every call has a limit, for a silent API server must not hold a visit.
 
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::client::{CALL_LIMIT, CallError, within};
+use super::requests::{Request, RequestError};
 use super::stored::StoredJob;
 use crate::api::FINALIZER;
 
@@ -36,6 +37,28 @@ impl Jobs {
     /// Over this client.
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// All objects of these namespaces; of every namespace if none is named. `None`: the cluster knows no SnapshotJobs.
+    ///
+    /// # Errors
+    /// The right is missing, or the API server did not answer.
+    pub async fn list(&self, namespaces: &[String]) -> Result<Option<Vec<StoredJob>>, RequestError> {
+        let scopes: Vec<Option<&str>> = match namespaces {
+            [] => vec![None],
+            named => named.iter().map(|name| Some(name.as_str())).collect(),
+        };
+        let mut jobs = Vec::new();
+        for scope in scopes {
+            let api = scope.map_or_else(|| Api::all(self.client.clone()), |name| self.api(name));
+            let request = Request::new("list", "snapshotjobs.agora-snapshot.dev", scope);
+            match request.make(|| async { api.list(&ListParams::default()).await }).await {
+                Ok(listed) => jobs.extend(listed.items),
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(jobs))
     }
 
     /// The object as it is now.

@@ -77,6 +77,12 @@ impl StoredJob {
         self.spec.get("credentialsRef")?.get("name")?.as_str()
     }
 
+    /// Whether the spec refers to a Secret of this name. By the rule that every reference is an object with a `name`
+    /// under a key that ends in `Ref`, so that it also holds where the spec is not understood.
+    pub fn refers_to(&self, secret: &str) -> bool {
+        refers_to(&self.spec, secret)
+    }
+
     /// The status, as much of it as can be read.
     pub fn status(&self) -> SnapshotJobStatus {
         SnapshotJobStatus {
@@ -161,6 +167,17 @@ impl StoredJob {
     }
 }
 
+fn refers_to(value: &Value, secret: &str) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, field)| {
+            (key.ends_with("Ref") && field.get("name").and_then(Value::as_str) == Some(secret))
+                || refers_to(field, secret)
+        }),
+        Value::Array(items) => items.iter().any(|item| refers_to(item, secret)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -186,6 +203,36 @@ mod tests {
         fields.sort();
         owned.sort();
         assert_eq!(fields, owned.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_reference_of_the_schema_is_found_and_nothing_else() {
+        let mut object = stored(Value::Null);
+        object.spec["channel"]["encryption"] = json!({"mode": "AES256GCM2",
+            "secretKeyRef": {"name": "encryption", "key": "k"}, "saltSecretKeyRef": {"name": "salt", "key": "k"}});
+        object.spec["channel"]["recorders"] =
+            json!([{"uid": 1}, {"uid": 2, "tokenSecretKeyRef": {"name": "token", "key": "k"}}]);
+        object.spec["storage"]["credentialsRef"] = json!({"name": "writer"});
+        object.spec["storage"]["readerCredentialsRef"] = json!({"name": "reader"});
+        object.spec["credentialsRef"] = json!({"name": "account"});
+        object.spec().expect("a whole spec");
+        let names = ["encryption", "salt", "token", "writer", "reader", "account"];
+        for name in names {
+            assert!(object.refers_to(name), "{name}");
+        }
+        let schema = serde_json::to_string(&schemars::schema_for!(SnapshotJobSpec)).expect("a schema");
+        let references: std::collections::BTreeSet<&str> = schema
+            .split('"')
+            .filter(|word| word.ends_with("Ref") && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            .collect();
+        for reference in &references {
+            let found =
+                serde_json::to_string(&object.spec).expect("text").contains(&format!("\"{reference}\""));
+            assert!(found, "the spec of this test lacks {reference}");
+        }
+        assert!(references.len() >= 5, "{references:?}");
+        let channel = object.spec["channel"]["name"].as_str().expect("a name").to_owned();
+        assert!(!object.refers_to(&channel) && !object.refers_to("k"));
     }
 
     #[test]

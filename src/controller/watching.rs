@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config, Controller, Error};
 use kube::runtime::reflector::{self, ObjectRef};
@@ -13,6 +15,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt};
 use tokio::sync::{Semaphore, watch};
 
+use super::secret_watch;
+use crate::cluster::leadership::Gate;
 use crate::cluster::stored::StoredJob;
 use crate::metrics::ReconcileResult;
 use crate::probes::Health;
@@ -29,6 +33,8 @@ pub(super) struct Watching {
     ended: watch::Receiver<bool>,
     streaming_lists: bool,
     concurrency: u16,
+    /// Shut while another replica leads: then nothing is visited.
+    gate: Gate,
     /// kube's own limit is per scope; this one is for all.
     places: Arc<Semaphore>,
     /// Scopes whose first list is not complete.
@@ -50,13 +56,25 @@ impl Watching {
             ended,
             streaming_lists: settings.streaming_lists,
             concurrency: settings.max_concurrent_reconciles,
+            gate: Gate::open(),
             places: Arc::new(Semaphore::new(usize::from(settings.max_concurrent_reconciles))),
             unlisted: Arc::new(AtomicUsize::new(scopes)),
         }
     }
 
-    /// Visits the jobs of a scope until told to end, then finishes the visits under way.
-    pub(super) fn turns(&self, scope: Api<StoredJob>) -> BoxStream<'static, Turn> {
+    /// Visits only while this is open, and every job as soon as it is.
+    pub(super) fn behind(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// Visits the jobs of a scope until told to end, then finishes the visits under way. A change of one of `secrets`,
+    /// where they are given, brings a visit to the jobs that refer to it.
+    pub(super) fn turns(
+        &self,
+        scope: Api<StoredJob>,
+        secrets: Option<Api<PartialObjectMeta<Secret>>>,
+    ) -> BoxStream<'static, Turn> {
         let (store, writer) = reflector::store();
         self.context.neighbours.add(store.clone());
         let listed = Arc::new(AtomicBool::new(false));
@@ -70,7 +88,13 @@ impl Watching {
             .reflect(writer)
             .applied_objects();
         let ended = self.ended();
+        let woken = match secrets {
+            Some(secrets) => secret_watch::wakes(secrets, store.clone(), self.context.clone()).boxed(),
+            None => stream::empty().boxed(),
+        };
         Controller::for_stream(jobs, store)
+            .reconcile_all_on(stream::once(self.gate.clone().opened()))
+            .reconcile_on(woken)
             .with_config(Config::default().concurrency(self.concurrency))
             .graceful_shutdown_on(ended)
             .run(self.visits(), |_, error, _| match *error {}, self.context.clone())
@@ -96,11 +120,15 @@ impl Watching {
     }
 
     fn visits(&self) -> impl FnMut(Arc<StoredJob>, Arc<Context>) -> Visiting + use<> {
-        let (health, places) = (self.health.clone(), self.places.clone());
+        let (health, places, gate) = (self.health.clone(), self.places.clone(), self.gate.clone());
         move |job, context| {
-            let (health, places) = (health.clone(), places.clone());
+            let (health, places, gate) = (health.clone(), places.clone(), gate.clone());
             Box::pin(async move {
                 let _place = places.acquire().await;
+                if !gate.is_open() {
+                    // All are visited when it opens.
+                    return Ok(Action::await_change());
+                }
                 let _visit = health.visit();
                 Ok(turn(&job, &context).await)
             })

@@ -79,6 +79,7 @@ pub(crate) fn seen() -> Observed {
             has_finalizer: true,
             restart: None,
         },
+        withdrawing: false,
         spec: Ok(spec()),
         status: SnapshotJobStatus { observed_generation: Some(-1), ..SnapshotJobStatus::default() },
         memory: Memory::default(),

@@ -18,6 +18,8 @@ pub enum Intent {
     Rest,
     /// What runs goes on, nothing new: the spec is not understood.
     Hold,
+    /// No session, and then no finalizer: the operator is being removed. The object stays, for the next one.
+    Withdraw,
     /// No session, and then no object.
     Delete,
 }
@@ -26,6 +28,9 @@ pub enum Intent {
 pub fn intent(seen: &Observed) -> Intent {
     if seen.job.deleting {
         return Intent::Delete;
+    }
+    if seen.withdrawing {
+        return Intent::Withdraw;
     }
     if is_finished(seen) {
         return Intent::Rest;
@@ -88,7 +93,7 @@ pub fn next_change(seen: &Observed) -> Option<Duration> {
         .flatten()
         .min(),
         Intent::Rest => left(spec.ttl_seconds_after_finished.map(i64::from), &seen.status.completion_time),
-        Intent::Suspend | Intent::Finish(_) | Intent::Hold | Intent::Delete => None,
+        Intent::Suspend | Intent::Finish(_) | Intent::Hold | Intent::Withdraw | Intent::Delete => None,
     }
 }
 
@@ -115,6 +120,7 @@ mod tests {
         let not_understood =
             |seen| with(seen, |seen: &mut Observed| seen.spec = Err("profile Hologram".into()));
         let deleting = |seen| with(seen, |seen: &mut Observed| seen.job.deleting = true);
+        let withdrawing = |seen| with(seen, |seen: &mut Observed| seen.withdrawing = true);
         let edited = |seen| with(seen, |seen: &mut Observed| seen.job.generation += 1);
         let restarted = |seen| with(seen, |seen: &mut Observed| seen.job.restart = Some("1".into()));
         let (completed, failed) = (finished(Reason::Completed), finished(Reason::InvalidParameter));
@@ -123,6 +129,20 @@ mod tests {
             ("deletion goes before all", deleting(not_understood(seen())), Intent::Delete),
             ("also before being finished", deleting(failed.clone()), Intent::Delete),
             ("what is not understood is left as it is", not_understood(seen()), Intent::Hold),
+            ("the operator's removal goes before all but deletion", withdrawing(seen()), Intent::Withdraw),
+            ("deletion goes before it", deleting(withdrawing(seen())), Intent::Delete),
+            ("it takes what is not understood", withdrawing(not_understood(seen())), Intent::Withdraw),
+            ("what is finished", withdrawing(failed.clone()), Intent::Withdraw),
+            (
+                "what is suspended",
+                withdrawing(with_spec(seen(), |spec| spec.suspend = true)),
+                Intent::Withdraw,
+            ),
+            (
+                "and what is past its deadline: the next operator says so",
+                withdrawing(with_spec(began(60, None), |spec| spec.active_deadline_seconds = Some(60))),
+                Intent::Withdraw,
+            ),
             ("a finished job needs no spec", not_understood(completed.clone()), Intent::Rest),
             ("suspended", with_spec(seen(), |spec| spec.suspend = true), Intent::Suspend),
             (
@@ -199,5 +219,6 @@ mod tests {
         assert_eq!(left(later(finished(Reason::Completed), 10)), Some(20), "its time to live");
         assert_eq!(left(later(finished(Reason::Completed), 31)), Some(0));
         assert_eq!(left(with(began(20, None), |seen| seen.job.deleting = true)), None);
+        assert_eq!(left(with(finished(Reason::Completed), |seen| seen.withdrawing = true)), None);
     }
 }

@@ -22,6 +22,8 @@ pub struct Observed {
     pub jitter: f64,
     /// The object's metadata.
     pub job: Job,
+    /// Whether the operator itself is being removed (`drain`), and with it every session.
+    pub withdrawing: bool,
     /// The spec, or why this operator does not understand it.
     pub spec: Result<SnapshotJobSpec, String>,
     /// The status as stored, with this visit's results.

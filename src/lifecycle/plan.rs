@@ -68,7 +68,7 @@ pub enum Step {
 /// Why a session is stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StopCause {
-    /// The job shall not run: deleted or suspended.
+    /// The job shall not run: it is deleted or suspended, or the operator is removed.
     Unwanted,
     /// The job's time is over.
     TimeOver,
@@ -132,7 +132,9 @@ pub fn plan(seen: &Observed) -> Step {
     let needs_finalizer = match intent {
         Intent::Capture => true,
         // Somebody took it away while something may run.
-        Intent::Hold | Intent::Suspend | Intent::Finish(_) | Intent::Rest => !seen.status.sessions.is_empty(),
+        Intent::Hold | Intent::Suspend | Intent::Finish(_) | Intent::Rest | Intent::Withdraw => {
+            !seen.status.sessions.is_empty()
+        }
         Intent::Delete => false,
     };
     if needs_finalizer && !seen.job.has_finalizer {
@@ -144,6 +146,7 @@ pub fn plan(seen: &Observed) -> Step {
         Intent::Suspend => end_all(seen, StopCause::Unwanted),
         Intent::Finish(_) => end_all(seen, StopCause::TimeOver),
         Intent::Rest => rest(seen),
+        Intent::Withdraw => withdraw(seen),
         Intent::Delete => delete(seen),
     };
     // A limit that is over and still not acted upon waits for a session to end, as we do.
@@ -218,6 +221,22 @@ fn rest(seen: &Observed) -> Step {
     }
 }
 
+/// No session is ever given up here: whoever removes the operator is told what remains.
+fn withdraw(seen: &Observed) -> Step {
+    if !seen.status.sessions.is_empty() {
+        return end_all(seen, StopCause::Unwanted);
+    }
+    if let Some(problem) = seen.unreadable_problem() {
+        return refuse(seen, &problem);
+    }
+    release(seen)
+}
+
+/// Nothing of the job runs: its finalizer goes, if it has ours.
+fn release(seen: &Observed) -> Step {
+    if seen.job.has_finalizer { Step::RemoveFinalizer } else { Step::Wait(seen.timing.idle_visit) }
+}
+
 fn delete(seen: &Observed) -> Step {
     if seen.status.sessions.is_empty() {
         let deleted = seen.memory.deleting_since.unwrap_or(seen.now.mono);
@@ -225,9 +244,7 @@ fn delete(seen: &Observed) -> Step {
         if let Some(problem) = seen.unreadable_problem().filter(|_| !patience.is_zero()) {
             return no_later(refuse(seen, &problem), patience);
         }
-        let step =
-            if seen.job.has_finalizer { Step::RemoveFinalizer } else { Step::Wait(seen.timing.idle_visit) };
-        return step;
+        return release(seen);
     }
     let leave = seen.spec.as_ref().is_ok_and(|spec| spec.deletion_policy == DeletionPolicy::Orphan);
     each(seen, |session| {

@@ -1,22 +1,26 @@
 //! What holds in every situation, whatever its parts: no second session, no hot loop, no unstable word, and always a
 //! status that the tools around understand.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use proptest::prelude::*;
 
 use super::aging::time_passed;
 use super::answers;
-use super::fixtures::{KINDS, answer, finished, seen, session, violations};
+use super::conditions;
+use super::fixtures::{KINDS, answer, finished, seen, session, violations, with};
+use super::intent::is_finished;
 use super::observed::{Known, Observed, Problem, Starts};
 use super::outcome::{Kind, Outcome, Queried, Started, Stopped};
-use super::plan::{Step, plan};
+use super::plan::{Step, StopCause, plan};
 use super::report::report;
 use super::timing::stored;
-use crate::api::Reason;
 use crate::api::spec::{DeletionPolicy, OnIdle, Subscription};
 use crate::api::status::{EndReason, Session, SessionState};
+use crate::api::{ConditionType, Reason};
 
 const STATES: [SessionState; 5] = [
     SessionState::Claimed,
@@ -121,6 +125,7 @@ prop_compose! {
         limits in (prop::option::of(1i64..5000), prop::option::of(1i64..5000), prop::option::of(0i32..5000), 0i32..3),
         control in problem(),
         start in problem(),
+        withdrawing in prop::bool::weighted(0.2),
         gates in (0u64..900, prop::option::of(-100i64..900), -5000i64..1),
         failures in prop::option::of(1i32..4),
         past in prop::sample::select(vec![None, None, None, Some(Reason::Completed), Some(Reason::Unauthorized)]),
@@ -130,6 +135,7 @@ prop_compose! {
         // Room for what was remembered a day ago.
         seen.now.mono += Duration::from_secs(90_000);
         seen.jitter = jitter;
+        seen.withdrawing = withdrawing;
         let [deleting, finalizer, understood, suspend, orphan, restart, idle_restart, lists] = flags;
         seen.job.deleting = deleting && finalizer;
         seen.job.has_finalizer = finalizer || suspend;
@@ -220,6 +226,11 @@ fn confirm(seen: &mut Observed, step: &Step) {
     }
 }
 
+/// Types, statuses and reasons, in one order.
+fn said(conditions: &[Condition]) -> BTreeSet<(&str, &str, &str)> {
+    conditions.iter().map(|one| (one.type_.as_str(), one.status.as_str(), one.reason.as_str())).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -238,6 +249,63 @@ proptest! {
         let new = matches!(step, Step::Start { .. });
         prop_assert!(!new || seen.job.has_finalizer, "what runs must have a finalizer");
         prop_assert!(!new || seen.start_problem.is_none(), "no call to the vendor with a known problem");
+    }
+
+    #[test]
+    fn who_is_being_removed_begins_nothing_and_gives_nothing_up(seen in situation()) {
+        let seen = with(seen, |seen| {
+            seen.withdrawing = true;
+            seen.job.deleting = false;
+        });
+        match plan(&seen) {
+            Step::Start { .. } | Step::Update { .. } | Step::Look { .. } | Step::Delete | Step::Orphan { .. } => {
+                prop_assert!(false, "{:?}", plan(&seen));
+            }
+            Step::StartAgain { attempt } => {
+                let state = seen.session(attempt).map(|session| session.state);
+                prop_assert_eq!(state, Some(SessionState::Claimed), "only to learn what became of its claim");
+            }
+            Step::AddFinalizer => prop_assert!(!seen.status.sessions.is_empty()),
+            Step::RemoveFinalizer => prop_assert!(seen.status.sessions.is_empty() && seen.unreadable.is_empty()),
+            Step::Stop { cause, .. } => prop_assert_eq!(cause, StopCause::Unwanted),
+            Step::Query { .. } | Step::Wait(_) | Step::Refuse(_, _) => {}
+        }
+    }
+
+    #[test]
+    fn a_willing_vendor_has_the_operator_gone_in_a_few_steps(seen in situation()) {
+        let mut seen = with(seen, |seen| {
+            seen.withdrawing = true;
+            seen.job.deleting = false;
+            (seen.control_problem, seen.start_problem) = (None, None);
+        });
+        let was_finished = is_finished(&seen).then(|| seen.status.conditions.clone());
+        let beyond = |session: &Session| matches!(session.state, SessionState::Recovering | SessionState::Uncontrollable);
+        for _ in 0..12 {
+            let step = plan(&seen);
+            if matches!(step, Step::RemoveFinalizer) || seen.status.sessions.iter().all(beyond) {
+                break;
+            }
+            match &step {
+                Step::AddFinalizer => seen.job.has_finalizer = true,
+                Step::Wait(wait) => {
+                    seen.now.mono += *wait;
+                    seen.now.wall += *wait;
+                }
+                _ => confirm(&mut seen, &step),
+            }
+            time_passed(&mut seen);
+            report(&mut seen);
+        }
+        prop_assert!(seen.status.sessions.iter().all(beyond), "{:#?}", seen.status.sessions);
+        report(&mut seen);
+        if seen.status.sessions.is_empty() {
+            let ready = conditions::get(&seen.status, ConditionType::Ready).map(|ready| ready.reason.clone());
+            match was_finished {
+                Some(before) => prop_assert_eq!(said(&before), said(&seen.status.conditions)),
+                None => prop_assert_eq!(ready.as_deref(), Some("OperatorRemoved")),
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::conditions::{self, Effort, Verdict};
-use super::intent::{Intent, intent};
+use super::intent::{Intent, intent, is_finished};
 use super::observed::{Known, Observed, Problem};
 use super::replacement::wanted_difference;
 use super::spec_hash::Difference;
@@ -29,6 +29,11 @@ pub fn report(seen: &mut Observed) {
     }
     if intent == Intent::Suspend && seen.status.sessions.is_empty() {
         end_run(seen);
+    }
+    if intent == Intent::Withdraw && seen.status.sessions.is_empty() {
+        // What the job waited for; its limits of time go on, for it is no new run that the next operator begins.
+        seen.status.next_attempt_time = None;
+        seen.memory.refusal = None;
     }
     if intent == Intent::Capture {
         seen.status.start_time.get_or_insert_with(|| seen.now.stored());
@@ -108,6 +113,10 @@ fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
         return working(Phase::Recovering, Reason::RecoveringSid, words::recovering(session));
     }
     match intent {
+        Intent::Withdraw if !seen.status.sessions.is_empty() => {
+            working(Phase::Stopping, Reason::Stopping, ending_words(seen, "The operator is being removed"))
+        }
+        Intent::Withdraw => withdrawn(seen),
         Intent::Rest if seen.status.sessions.is_empty() => finished(seen),
         Intent::Rest => None,
         Intent::Suspend if seen.status.sessions.is_empty() => Some(Verdict {
@@ -141,6 +150,24 @@ fn finished(seen: &Observed) -> Option<Verdict> {
     let reason = Reason::parse(&succeeded.reason)?;
     Some(Verdict { phase, ready: completed, effort, reason, message: succeeded.message.clone() })
 }
+
+/// What a job says that no operator looks after. A finished one needs none, and keeps its words.
+fn withdrawn(seen: &Observed) -> Option<Verdict> {
+    if is_finished(seen) {
+        return finished(seen);
+    }
+    let (effort, reason, message) = match seen.unreadable_problem() {
+        Some(problem) => {
+            let message = format!("The operator is being removed, and {}.", problem.words());
+            (Effort::Stuck, problem.reason(), message)
+        }
+        None => (Effort::None, Reason::OperatorRemoved, OPERATOR_REMOVED.to_owned()),
+    };
+    Some(Verdict { phase: Phase::Pending, ready: false, effort, reason, message })
+}
+
+const OPERATOR_REMOVED: &str =
+    "The operator was removed: no session runs. One that is installed again goes on with this job by itself.";
 
 fn capturing(seen: &Observed) -> Option<Verdict> {
     let working = |phase, reason, message: &str| {

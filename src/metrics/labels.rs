@@ -69,6 +69,42 @@ label_values!(
 );
 
 label_values!(
+    /// What the vendor said of a session's files when it was stopped.
+    Upload {
+        /// Everything is in the bucket.
+        Uploaded => "uploaded",
+        /// Something went to the vendor's backup and is to be forwarded.
+        BackedUp => "backed_up",
+        /// Not everything was uploaded in time.
+        Unfinished => "unfinished",
+        /// Nothing was recorded; the normal answer for a session that only takes snapshots.
+        NoRecordedData => "no_recorded_data",
+        /// It was stopping already.
+        AlreadyStopping => "already_stopping",
+        /// No word about it, or one that is not known.
+        Unknown => "unknown",
+    }
+);
+
+label_values!(
+    /// Why a session is over; the words of `status.history`.
+    SessionEnd {
+        /// Nobody was in the channel.
+        Idle => "Idle",
+        /// It ended without our doing.
+        Lost => "Lost",
+        /// Stopped.
+        Stopped => "Stopped",
+        /// Stopped for a new one.
+        Replaced => "Replaced",
+        /// Stopped because the job's time was over.
+        Deadline => "Deadline",
+        /// Given up while it may still run.
+        Orphaned => "Orphaned",
+    }
+);
+
+label_values!(
     /// A call of the vendor's API.
     AgoraVerb {
         /// Reserves a resourceId.
@@ -101,6 +137,12 @@ pub(super) struct RestLabels {
     method: &'static str,
 }
 
+/// The Lease is named by the administrator, one for the process.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct LeaseLabels {
+    pub(super) name: String,
+}
+
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct StartLabels {
     pub(super) result: StartResult,
@@ -109,6 +151,16 @@ pub(super) struct StartLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct FenceLabels {
     pub(super) fence: Fence,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct UploadLabels {
+    pub(super) upload: Upload,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct EndLabels {
+    pub(super) reason: SessionEnd,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

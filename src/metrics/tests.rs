@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::api::Reason;
 use crate::api::status::Phase;
 
 fn noon() -> Timestamp {
@@ -50,7 +51,12 @@ fn used() -> Metrics {
     drop(metrics.reconcile_started());
     metrics.kubernetes_request(&http::Method::PUT, Some(409));
     metrics.kubernetes_request(&http::Method::GET, None);
+    metrics.leads("a", true);
+    metrics.leads("b", true);
+    metrics.leads("b", false);
     metrics.session_start(StartResult::Started);
+    metrics.session_stopped(Upload::BackedUp);
+    metrics.session_ended(SessionEnd::Lost);
     metrics.duplicate_prevented(Fence::RecorderUid);
     metrics.agora_request(
         AgoraVerb::Stop,
@@ -93,7 +99,10 @@ fn view(phase: Phase, last_file: Option<&str>) -> JobView {
         namespace: "team".into(),
         name: "lobby\"1".into(),
         phase: Some(phase),
+        reason: None,
+        deleting_since: None,
         last_file,
+        next_file_by: None,
         orphan_risks: 0,
     }
 }
@@ -110,7 +119,13 @@ fn every_method_moves_its_series() {
         (r#"controller_runtime_active_workers{controller="snapshotjob"}"#, 0.0),
         (r#"rest_client_requests_total{code="409",method="PUT"}"#, 1.0),
         (r#"rest_client_requests_total{code="<error>",method="GET"}"#, 1.0),
+        (r#"leader_election_master_status{name="a"}"#, 1.0),
+        (r#"leader_election_master_status{name="b"}"#, 0.0),
         (r#"agora_snapshot_sessions_started_total{result="started"}"#, 1.0),
+        (r#"agora_snapshot_sessions_stopped_total{upload="backed_up"}"#, 1.0),
+        (r#"agora_snapshot_sessions_stopped_total{upload="uploaded"}"#, 0.0),
+        (r#"agora_snapshot_sessions_ended_total{reason="Lost"}"#, 1.0),
+        (r#"agora_snapshot_sessions_ended_total{reason="Idle"}"#, 0.0),
         (r#"agora_snapshot_duplicate_sessions_prevented_total{fence="recorder_uid"}"#, 1.0),
         (
             r#"agora_snapshot_api_requests_total{verb="stop",code="206",vendor_code="435",domain="api.agora.io"}"#,
@@ -135,6 +150,8 @@ fn every_method_moves_its_series() {
         ("agora_snapshot_events_lost_total", 1.0),
         (r#"agora_snapshot_jobs{phase="Running"}"#, 0.0),
         ("agora_snapshot_orphan_risk_sessions", 0.0),
+        ("agora_snapshot_oldest_deletion_age_seconds", 0.0),
+        ("agora_snapshot_jobs_missing_snapshots", 0.0),
     ] {
         assert_eq!(samples.get(series), Some(&value), "{series} in {samples:#?}");
     }
@@ -176,6 +193,57 @@ fn jobs_are_counted_as_they_are_now_and_ages_grow_by_themselves() {
 }
 
 #[test]
+fn jobs_are_counted_by_the_reason_of_ready() {
+    let metrics = Metrics::with_clock(true, noon);
+    assert!(!metrics.exposition().contains("jobs_by_reason"), "no job, no reason");
+    let because = |reason| JobView { reason: Some(reason), ..view(Phase::Waiting, None) };
+    metrics.job_seen("1", because(Reason::Unauthorized));
+    metrics.job_seen("2", because(Reason::Unauthorized));
+    metrics.job_seen("3", because(Reason::QuotaQueued));
+    metrics.job_seen("3", because(Reason::Capturing));
+    let samples = parse(&metrics.exposition());
+    assert_eq!(samples[r#"agora_snapshot_jobs_by_reason{reason="Unauthorized"}"#], 2.0);
+    assert_eq!(samples[r#"agora_snapshot_jobs_by_reason{reason="Capturing"}"#], 1.0);
+    assert!(!samples.contains_key(r#"agora_snapshot_jobs_by_reason{reason="QuotaQueued"}"#));
+}
+
+#[test]
+fn the_oldest_deletion_is_the_one_that_counts() {
+    let metrics = Metrics::with_clock(true, noon);
+    let age = || parse(&metrics.exposition())["agora_snapshot_oldest_deletion_age_seconds"];
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    metrics.job_deleting("1", time("2026-07-01T11:00:00Z"));
+    assert_eq!(age(), 0.0, "a job that nobody has seen is none, or one that is gone would stay for ever");
+    for uid in ["1", "2"] {
+        metrics.job_seen(uid, view(Phase::Running, None));
+    }
+    metrics.job_deleting("1", time("2026-07-01T11:50:00Z"));
+    let later = JobView { deleting_since: Some(time("2026-07-01T11:58:00Z")), ..view(Phase::Stopping, None) };
+    metrics.job_seen("2", later);
+    assert_eq!(age(), 600.0);
+    metrics.job_gone("1");
+    assert_eq!(age(), 120.0);
+    metrics.job_gone("2");
+    assert_eq!(age(), 0.0);
+}
+
+#[test]
+fn snapshots_are_missing_once_they_are_overdue() {
+    let metrics = Metrics::with_clock(false, noon);
+    let missing = || parse(&metrics.exposition())["agora_snapshot_jobs_missing_snapshots"];
+    for (uid, due) in
+        [("1", "2026-07-01T11:59:59Z"), ("2", "2026-07-01T12:00:00Z"), ("3", "2026-07-01T12:00:01Z")]
+    {
+        let due = due.parse().unwrap();
+        metrics.job_seen(uid, JobView { next_file_by: Some(due), ..view(Phase::Running, None) });
+    }
+    metrics.job_seen("4", view(Phase::Running, None));
+    assert_eq!(missing(), 1.0, "the metric by job may be off, this one stays");
+    metrics.job_gone("1");
+    assert_eq!(missing(), 0.0);
+}
+
+#[test]
 fn the_metric_by_job_can_be_switched_off() {
     let metrics = Metrics::with_clock(false, noon);
     metrics.job_seen("1", view(Phase::Running, Some("2026-07-01T11:58:30Z")));
@@ -195,8 +263,10 @@ fn the_process_is_measured() {
 fn the_reference_names_every_metric() {
     let reference = include_str!("../../docs/metrics.md");
     let metrics = used();
-    metrics.job_seen("1", view(Phase::Running, Some("2026-07-01T11:58:30Z")));
-    for line in metrics.exposition().lines() {
+    let running = view(Phase::Running, Some("2026-07-01T11:58:30Z"));
+    metrics.job_seen("1", JobView { reason: Some(Reason::Capturing), ..running });
+    let exposition = metrics.exposition();
+    for line in exposition.lines() {
         let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else {
             continue;
         };
@@ -206,5 +276,14 @@ fn the_reference_names_every_metric() {
             _ => name.to_owned(),
         };
         assert!(reference.contains(&format!("`{name}`")), "docs/metrics.md does not tell of `{name}`");
+    }
+    // And no other: alerts and dashboards are held to the reference.
+    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    for (name, _) in rows {
+        let family = name.strip_suffix("_total").or_else(|| name.strip_suffix("_info")).unwrap_or(name);
+        assert!(
+            exposition.contains(&format!("# TYPE {family} ")),
+            "docs/metrics.md tells of `{name}`, which is not there"
+        );
     }
 }

@@ -22,8 +22,8 @@ pub fn to_gone(context: &Arc<Context>, uid: &str) {
     tokio::spawn(async move { to(&context, &uid).await });
 }
 
-/// Ends what a vanished job has running, within the bounds of a deletion, and forgets it.
-async fn to(context: &Context, uid: &str) {
+/// Ends what a vanished job has running, within the bounds of a deletion, and forgets it. At once if nothing runs.
+pub async fn to(context: &Context, uid: &str) {
     let Some(remembered) = context.memories.get(uid) else { return };
     let job = {
         let mut remembered = remembered.lock().await;

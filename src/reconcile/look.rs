@@ -20,6 +20,13 @@ pub struct Seen {
     problem: Option<BucketProblem>,
 }
 
+impl Seen {
+    /// Whether the last look could list the bucket.
+    pub(super) fn can_be_seen(&self) -> bool {
+        self.tally.is_some() && self.problem.is_none()
+    }
+}
+
 impl Visit<'_> {
     /// Looks in the course of a session.
     pub(super) async fn look(&mut self, attempt: i64) -> Happened {

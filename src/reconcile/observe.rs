@@ -41,6 +41,7 @@ pub(super) async fn observe<'a>(
         timing: context.timing,
         jitter: rand::random(),
         job,
+        withdrawing: context.withdrawing,
         spec,
         status: stored_status.clone(),
         memory: remembered.memory.clone(),
@@ -91,7 +92,12 @@ impl Visit<'_> {
     fn needs_secrets(&self) -> bool {
         let wanted = match intent(&self.seen) {
             Intent::Capture => true,
-            Intent::Suspend | Intent::Finish(_) | Intent::Rest | Intent::Hold | Intent::Delete => false,
+            Intent::Suspend
+            | Intent::Finish(_)
+            | Intent::Rest
+            | Intent::Hold
+            | Intent::Withdraw
+            | Intent::Delete => false,
         };
         wanted || !self.seen.status.sessions.is_empty()
     }

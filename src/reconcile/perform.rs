@@ -110,6 +110,13 @@ impl Visit<'_> {
     }
 
     async fn release(&mut self) -> Result<Happened, KubeError> {
+        // An object that stays is not seen again: what it says has to be true until there is an operator once more.
+        if self.context.withdrawing
+            && !self.seen.job.deleting
+            && let Some(happened) = self.store_first().await?
+        {
+            return Ok(happened);
+        }
         match self.context.jobs.set_finalizer(&self.stored, false).await {
             Ok(_) | Err(KubeError::Gone) => Ok(Happened::Released),
             Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
@@ -228,6 +235,9 @@ impl Visit<'_> {
             return Ok(None);
         }
         report(&mut self.seen);
+        if self.stored.with_status(&self.seen.status).status == self.stored.status {
+            return Ok(None);
+        }
         match self.write_status().await {
             Ok(()) => Ok(None),
             Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await.map(Some),

@@ -1,5 +1,7 @@
 //! The last part of a visit: events and numbers about what changed. Never fails the visit.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use tracing::info;
@@ -7,12 +9,20 @@ use tracing::info;
 use super::perform::Happened;
 use super::save::sid;
 use super::{Presence, Visit};
-use crate::api::Reason;
-use crate::api::status::SessionState;
+use crate::api::status::{EndReason, SessionState};
+use crate::api::{ConditionType, Reason};
 use crate::cluster::events::{Kind, News};
+use crate::lifecycle::conditions;
 use crate::lifecycle::notice::{self, Notice};
-use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started};
-use crate::metrics::{Fence, JobView, StartResult};
+use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started, Stopped};
+use crate::lifecycle::plan::OrphanCause;
+use crate::metrics::{Fence, JobView, SessionEnd, StartResult, Upload};
+
+/// A user who leaves and joins again may miss one or two.
+const MISSED_INTERVALS: u64 = 3;
+
+/// How long a snapshot may take into the bucket: the vendor repeats a failed upload for some minutes.
+const ARRIVAL: Duration = Duration::from_secs(300);
 
 impl Visit<'_> {
     /// Notes the event that goes with a changed verdict, at each point of the visit where one is written.
@@ -20,15 +30,19 @@ impl Visit<'_> {
         if self.presence == Presence::Present {
             self.notices.extend(notice::transition(&self.told, &self.seen.status));
         }
-        self.count_billed();
+        self.count_ended();
         self.told = self.seen.status.clone();
     }
 
     /// Publishes what changed and what the visit noticed; not if it could not be saved, for then it will be worked out,
     /// and told, again.
     pub(super) fn tell(&mut self, saved: bool) {
+        let deleting_since = self.stored.meta().deletion_timestamp.as_ref().map(|time| time.0);
         if !saved {
             self.notices.clear();
+            if let (Some(uid), Some(since)) = (self.stored.uid(), deleting_since) {
+                self.context.metrics.job_deleting(&uid, since);
+            }
             return;
         }
         self.note_transition();
@@ -47,10 +61,26 @@ impl Visit<'_> {
                 namespace: self.seen.job.namespace.clone(),
                 name: self.seen.job.name.clone(),
                 phase: status.phase,
+                reason: conditions::get(status, ConditionType::Ready)
+                    .and_then(|ready| Reason::parse(&ready.reason)),
+                deleting_since,
                 last_file: last_file.filter(|_| running).map(|time| time.0),
+                next_file_by: self.next_file_by(),
                 orphan_risks: u32::try_from(uncontrollable).unwrap_or(u32::MAX),
             },
         );
+    }
+
+    /// When the next snapshot should have arrived and been seen in the bucket, if any is expected to.
+    fn next_file_by(&self) -> Option<Timestamp> {
+        if self.seen.job.deleting || !self.bucket.can_be_seen() {
+            return None;
+        }
+        let interval = self.seen.spec.as_ref().ok()?.interval_seconds;
+        let confirmed = self.seen.running()?.confirm_time.as_ref()?.0;
+        let snapshots = self.seen.status.snapshots.as_ref();
+        let newest = snapshots.and_then(|snapshots| snapshots.last_time.as_ref()).map(|time| time.0);
+        overdue_after(interval, self.context.look_again, confirmed, newest)
     }
 
     fn publish(&self, notice: Notice) {
@@ -103,23 +133,36 @@ impl Visit<'_> {
                 }
             }
             Happened::ClaimLost => metrics.duplicate_prevented(Fence::Claim),
-            Happened::Orphaned(_, _, hard_end) => metrics.orphan_left(*hard_end),
+            Happened::Stopped(_, Outcome::Confirmed(stopped), _) => metrics.session_stopped(upload(*stopped)),
+            // One that was left on purpose is nothing to wake anybody for.
+            Happened::Orphaned(_, OrphanCause::Policy, _) => {}
+            Happened::Orphaned(
+                _,
+                OrphanCause::NoCredentials
+                | OrphanCause::NoSid
+                | OrphanCause::Unreachable
+                | OrphanCause::ControlEnded,
+                hard_end,
+            ) => metrics.orphan_left(*hard_end),
             Happened::Nothing
             | Happened::LookAgain
             | Happened::Released
             | Happened::NotAcquired(_)
             | Happened::Queried(_, _)
             | Happened::Updated(_, _, _)
-            | Happened::Stopped(_, _, _)
+            | Happened::Stopped(_, Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::NotSent(_), _)
             | Happened::Looked(_, _) => {}
         }
     }
 
-    /// What the sessions that ended since the last word were billed for, as far as their begin is known.
-    fn count_billed(&self) {
+    /// The sessions that ended since the last word: why, and what they were billed for, as far as their begin is known.
+    fn count_ended(&self) {
         for past in &self.seen.status.history {
-            let told = self.told.history.iter().any(|known| known.resource_id == past.resource_id);
-            if let (Some(start), false) = (&past.start_time, told) {
+            if self.told.history.iter().any(|known| known.resource_id == past.resource_id) {
+                continue;
+            }
+            self.context.metrics.session_ended(end(past.end_reason));
+            if let Some(start) = &past.start_time {
                 let billed = past.end_time.0.duration_since(start.0);
                 self.context.metrics.billed(billed.try_into().unwrap_or_default());
             }
@@ -131,6 +174,66 @@ impl Visit<'_> {
         if let Some(created) = self.stored.creation_timestamp() {
             let latency = Timestamp::now().duration_since(created.0);
             self.context.metrics.start_latency(latency.try_into().unwrap_or_default());
+        }
+    }
+}
+
+/// From the newest snapshot, or from when the session was confirmed if that is later.
+fn overdue_after(
+    interval_seconds: i32,
+    look_again: Duration,
+    confirmed: Timestamp,
+    newest: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let intervals = Duration::from_secs(u64::try_from(interval_seconds).ok()? * MISSED_INTERVALS);
+    newest
+        .map_or(confirmed, |newest| newest.max(confirmed))
+        .checked_add(intervals + look_again + ARRIVAL)
+        .ok()
+}
+
+fn upload(stopped: Stopped) -> Upload {
+    match stopped {
+        Stopped::Uploaded => Upload::Uploaded,
+        Stopped::BackedUp => Upload::BackedUp,
+        Stopped::UploadUnknown => Upload::Unknown,
+        Stopped::UploadUnfinished => Upload::Unfinished,
+        Stopped::NoRecordedData => Upload::NoRecordedData,
+        Stopped::AlreadyStopping => Upload::AlreadyStopping,
+    }
+}
+
+fn end(reason: EndReason) -> SessionEnd {
+    match reason {
+        EndReason::Idle => SessionEnd::Idle,
+        EndReason::Lost => SessionEnd::Lost,
+        EndReason::Stopped => SessionEnd::Stopped,
+        EndReason::Replaced => SessionEnd::Replaced,
+        EndReason::Deadline => SessionEnd::Deadline,
+        EndReason::Orphaned => SessionEnd::Orphaned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_overdue_after_three_intervals_a_look_and_the_time_to_arrive() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (confirmed, look) = (time("2026-07-01T12:00:00Z"), Duration::from_secs(60));
+        for (interval, newest, due) in [
+            (10, None, "2026-07-01T12:06:30Z"),
+            (10, Some("2026-07-01T12:30:00Z"), "2026-07-01T12:36:30Z"),
+            (10, Some("2026-07-01T08:00:00Z"), "2026-07-01T12:06:30Z"),
+            (3600, None, "2026-07-01T15:06:00Z"),
+        ] {
+            let newest = newest.map(time);
+            assert_eq!(
+                overdue_after(interval, look, confirmed, newest),
+                Some(time(due)),
+                "{interval} {newest:?}"
+            );
         }
     }
 }

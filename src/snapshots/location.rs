@@ -61,12 +61,14 @@ pub struct Connections(reqwest::Client);
 
 impl Connections {
     /// No connection yet. Redirects are not followed: the signature names the host. `request_limit` is for one
-    /// request with its answer.
+    /// request with its answer; `authorities`, in PEM, are trusted beside those of the system.
     ///
     /// # Errors
-    /// No TLS provider is installed, or the machine's certificates cannot be read.
-    pub fn new(request_limit: Duration) -> reqwest::Result<Self> {
+    /// No TLS provider is installed, or certificates cannot be read.
+    pub fn new(request_limit: Duration, authorities: Option<&[u8]>) -> reqwest::Result<Self> {
+        let authorities = authorities.map(reqwest::Certificate::from_pem_bundle).transpose()?;
         reqwest::Client::builder()
+            .tls_certs_merge(authorities.unwrap_or_default())
             .connect_timeout(request_limit / 2)
             .timeout(request_limit)
             .redirect(reqwest::redirect::Policy::none())
@@ -338,7 +340,7 @@ mod tests {
     #[test]
     fn every_location_opens_and_unusable_keys_are_told_without_them() {
         crate::telemetry::install_tls_provider();
-        let connections = Connections::new(Duration::from_secs(1)).unwrap();
+        let connections = Connections::new(Duration::from_secs(1), None).unwrap();
         let keys =
             Keys { access_key: "hunter1".into(), secret_key: "aHVudGVyMg==".into(), session_token: None };
         for vendor in [StorageVendor::AmazonS3, StorageVendor::AliyunOSS, StorageVendor::AzureBlob] {

@@ -28,13 +28,12 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-#[test]
-fn help_documents_each_flag_with_its_variable_and_default() {
-    let output = run(&["run", "--help"]);
+/// The help of a command, and its part about each flag, which must explain it and name its variable.
+fn documented_flags(command: &str) -> (String, Vec<String>) {
+    let output = run(&[command, "--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    let flags: Vec<&str> = help.split("\n      --").skip(1).collect();
-    assert!(flags.len() >= 14, "{help}");
+    let flags: Vec<String> = help.split("\n      --").skip(1).map(str::to_owned).collect();
     for flag in &flags {
         let name = flag.split([' ', '\n', '[', '=']).next().expect("a name");
         let lines: Vec<&str> = flag.lines().skip(1).map(str::trim).collect();
@@ -48,6 +47,32 @@ fn help_documents_each_flag_with_its_variable_and_default() {
             "--{name} names no variable: {flag}"
         );
     }
+    assert!(!help.contains("time-scale"), "what is only for tests is hidden");
+    (help, flags)
+}
+
+#[test]
+fn help_documents_each_flag_of_drain() {
+    let (help, flags) = documented_flags("drain");
+    for (flag, words) in [
+        ("sessions", "[default: Refuse]"),
+        ("deployment", "scaled to 0"),
+        ("timeout", "[default: 10m]"),
+        ("watch-namespace", "all namespaces"),
+        ("agora-endpoint", "repeatable"),
+    ] {
+        assert!(
+            flags.iter().any(|text| text.starts_with(flag) && text.contains(words)),
+            "--{flag} must say {words}: {help}"
+        );
+    }
+    assert!(!help.contains("--max-concurrent-reconciles"), "what only run knows");
+}
+
+#[test]
+fn help_documents_each_flag_with_its_variable_and_default() {
+    let (_, flags) = documented_flags("run");
+    assert!(flags.len() >= 14, "{flags:#?}");
     for (flag, default) in [
         ("max-concurrent-reconciles", "[default: 64]"),
         ("metrics-bind-address", "[default: 0.0.0.0:8080]"),
@@ -63,14 +88,20 @@ fn help_documents_each_flag_with_its_variable_and_default() {
         ("storage-endpoint", "listed"),
         ("operator-namespace", "POD_NAMESPACE"),
         ("bound-addresses-file", "METRICS_ADDRESS"),
+        ("leader-election", "[default: false]"),
+        ("leader-election-lease-name", "[default: agora-snapshot-operator]"),
+        ("leader-election-lease-duration", "[default: 15s]"),
+        ("leader-election-renew-deadline", "[default: 10s]"),
+        ("leader-election-retry-period", "[default: 2s]"),
+        ("watch-secrets", "[default: false]"),
+        ("ca-bundle", "PEM"),
     ] {
         let documented = flags.iter().find(|text| text.starts_with(flag));
         let documented = documented.unwrap_or_else(|| panic!("--{flag} is not in the help"));
         assert!(documented.contains(default), "--{flag} must say {default}: {documented}");
     }
-    assert!(!help.contains("time-scale"), "what is only for tests is hidden");
     let all = text(&run(&["--help"]).stdout);
-    assert_has(&all, &["run", "crd", "version"]);
+    assert_has(&all, &["run", "check", "drain", "crd", "version"]);
 }
 
 #[test]
@@ -85,7 +116,12 @@ fn a_wrong_word_is_told_with_what_would_do() {
         (&["run", "--orphan-after", "1s"], 2, &["must be between"]),
         (&["run", "--max-concurrent-reconciles", "0"], 2, &["1..=1000"]),
         (&["run", "--log-format", "xml"], 2, &["json, text"]),
+        (&["run", "--leader-election-retry-period", "9s"], 1, &["--leader-election-renew-deadline 10s"]),
         (&["run", "--time-scale", "60"], 1, &["--time-scale 60", "--agora-endpoint"]),
+        (&["drain"], 2, &["--deployment <NAME>"]),
+        (&["drain", "--deployment=o", "--sessions=Kill"], 2, &["Stop, Refuse, Leave"]),
+        (&["drain", "--deployment=o", "--time-scale=60"], 1, &["--time-scale 60", "--agora-endpoint"]),
+        (&["drain", "--deployment=o"], 1, &["no cluster"]),
     ] {
         let output = run(arguments);
         let words = text(&output.stderr);
@@ -148,6 +184,10 @@ async fn probes_answer_and_every_promised_metric_is_there() {
     for (sample, what) in [
         ("agora_snapshot_jobs{phase=\"Running\"} 1", "one job runs"),
         ("agora_snapshot_jobs{phase=\"Failed\"} 0", "every phase is always there"),
+        ("agora_snapshot_jobs_by_reason{reason=\"Capturing\"} 1", "and says why"),
+        ("agora_snapshot_oldest_deletion_age_seconds 0.0", "nothing is deleted"),
+        ("agora_snapshot_jobs_missing_snapshots 0", "its snapshots arrive"),
+        ("agora_snapshot_sessions_ended_total{reason=\"Lost\"} 0", "nothing ended"),
         ("agora_snapshot_sessions_started_total{result=\"started\"} 1", "one start"),
         ("verb=\"start\",code=\"200\",vendor_code=\"\"", "the vendor's answer"),
         ("agora_snapshot_start_latency_seconds_count 1", "one sid"),

@@ -256,6 +256,8 @@ async fn without_credentials_it_is_reported_and_let_go_after_15_minutes() {
     let waits = |job: &Value| message(job).contains("Secret `agora` does not exist");
     let job = world.until("lobby", "it to say what it waits for", SOON, waits).await;
     assert!(says(&job, "Ready", "False", "Stopping"));
+    let no_deletion = "agora_snapshot_oldest_deletion_age_seconds 0.0\n";
+    assert!(!world.operator_metrics().await.contains(no_deletion), "the age of this one");
     world.until_gone("lobby", SOON).await;
     let took = asked.elapsed();
     assert!(took >= 15 * MINUTE / SCALE, "given up after {took:?}");
@@ -275,7 +277,8 @@ async fn without_credentials_it_is_reported_and_let_go_after_15_minutes() {
         ],
     );
     let metrics = world.operator_metrics().await;
-    assert_has(&metrics, &["agora_snapshot_orphan_risk_sessions 1"]);
+    let given_up = "agora_snapshot_sessions_ended_total{reason=\"Orphaned\"} 1";
+    assert_has(&metrics, &["agora_snapshot_orphan_risk_sessions 1", given_up, no_deletion]);
     assert_eq!(world.live_sessions().await[0]["sid"], session["sid"], "it does run, as the event says");
     world.end().await;
 }

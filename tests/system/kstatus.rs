@@ -91,7 +91,11 @@ pub fn violations(object: &Value) -> Vec<String> {
         if ready["observedGeneration"].as_i64() != observed {
             wrong.push("Ready is True for another generation than the status".into());
         }
-    } else if find("Reconciling").is_none() && find("Stalled").is_none() {
+    } else if find("Reconciling").is_none()
+        && find("Stalled").is_none()
+        // There is nobody who could do anything about it, and nothing is wrong with the object.
+        && ready["reason"] != "OperatorRemoved"
+    {
         wrong.push(
             "Ready is not True, and neither Reconciling nor Stalled says why: in progress for ever".into(),
         );

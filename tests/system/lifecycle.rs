@@ -172,6 +172,7 @@ async fn a_session_that_died_is_replaced() {
     assert_eq!(last_end(&second), "Lost");
     assert_eq!(world.until_event("lobby", "SessionLost").await.0, "Warning");
     assert!(second["status"].get("failures").is_none(), "the vendor's accident is no failure of the spec");
+    assert_has(&world.operator_metrics().await, &["agora_snapshot_sessions_ended_total{reason=\"Lost\"} 1"]);
     assert_eq!(world.one_at_a_time("lobby").await.len(), 2);
     world.end().await;
 }
@@ -186,6 +187,8 @@ async fn a_session_may_be_left_running() {
     assert_eq!(world.live_sessions().await[0]["sid"], sid(&job));
     let (_, note) = world.until_event("lobby", "OrphanRisk").await;
     assert_has(&note, &[sid(&job), "left running by deletionPolicy Orphan"]);
+    let metrics = world.operator_metrics().await;
+    assert_has(&metrics, &["agora_snapshot_orphan_risk_sessions 0", "_ended_total{reason=\"Orphaned\"} 1"]);
     world.end().await;
 }
 
@@ -309,6 +312,14 @@ async fn stops_of_every_kind_of_session_are_understood() {
         assert_eq!(stops.len(), 1, "{name}: {stops:#?}");
         assert!(job["status"].get("failures").is_none());
     }
+    assert_has(
+        &world.operator_metrics().await,
+        &[
+            "agora_snapshot_sessions_stopped_total{upload=\"no_recorded_data\"} 1",
+            "agora_snapshot_sessions_stopped_total{upload=\"uploaded\"} 3",
+            "agora_snapshot_sessions_ended_total{reason=\"Stopped\"} 4",
+        ],
+    );
     world.end().await;
 }
 

@@ -10,19 +10,27 @@
 
 mod bad_input;
 mod binary;
+mod check;
 mod crash;
 mod deletion;
+mod drain;
 mod fleet;
 mod force;
 mod kstatus;
+mod leadership;
+mod least_privilege;
 mod lifecycle;
 mod outage;
 mod refusals;
+mod release;
 mod role;
 mod scenarios;
+mod secrecy;
+mod secret_watch;
 mod settings;
 mod telling;
 mod tokens;
 mod vendor;
+mod way_out;
 mod world;
 mod writes;

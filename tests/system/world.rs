@@ -11,9 +11,9 @@ use agora_snapshot_testbed::{
     Marker, Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, Writes, operator_program,
     simulator_program,
 };
-use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{Event, Secret};
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Event, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, CustomResourceExt, ResourceExt};
@@ -40,6 +40,8 @@ pub struct Plan {
     settings: Vec<String>,
     app_certificate: Option<String>,
     operator_arguments: Vec<String>,
+    operator_role: Option<Vec<PolicyRule>>,
+    log_level: &'static str,
 }
 
 /// One test's world.
@@ -50,7 +52,8 @@ pub struct World {
     pub client: Client,
     pub simulator: Simulator,
     pub operator: Option<Operator>,
-    operator_options: OperatorOptions,
+    /// What the next operator is started with.
+    pub operator_options: OperatorOptions,
     logs: Vec<PathBuf>,
     witness: Arc<Mutex<Witness>>,
     changed: watch::Receiver<u64>,
@@ -70,7 +73,15 @@ struct Witness {
 impl Plan {
     /// A world for the test `name`, in real time.
     pub fn new(name: &'static str) -> Self {
-        Self { name, scale: 1, settings: vec![], app_certificate: None, operator_arguments: vec![] }
+        Self {
+            name,
+            scale: 1,
+            settings: vec![],
+            app_certificate: None,
+            operator_arguments: vec![],
+            operator_role: None,
+            log_level: "info,agora_snapshot_operator=trace",
+        }
     }
 
     /// Time runs so much faster, for the operator and the simulator alike.
@@ -94,6 +105,19 @@ impl Plan {
     /// One more argument for the operator.
     pub fn operator_argument(mut self, argument: &str) -> Self {
         self.operator_arguments.push(argument.into());
+        self
+    }
+
+    /// The operator runs as a service account of its own, which may do this in the world's namespace, and nothing else.
+    /// Without it, it is a user who may do in all namespaces what the chart grants by default.
+    pub fn operator_role(mut self, rules: Vec<PolicyRule>) -> Self {
+        self.operator_role = Some(rules);
+        self
+    }
+
+    /// What the operator logs, instead of all that itself has to say.
+    pub fn log_level(mut self, directives: &'static str) -> Self {
+        self.log_level = directives;
         self
     }
 
@@ -130,16 +154,19 @@ impl Plan {
         .await
         .expect("a simulator");
         let mut arguments = self.operator_arguments;
-        arguments
-            .extend(["--log-format=text".into(), "--log-level=info,agora_snapshot_operator=trace".into()]);
+        arguments.extend(["--log-format=text".into(), format!("--log-level={}", self.log_level)]);
         let operator_options = OperatorOptions {
-            kubeconfig: plane.kubeconfig("operator").expect("a kubeconfig"),
+            kubeconfig: match self.operator_role {
+                None => plane.kubeconfig("operator").expect("a kubeconfig"),
+                Some(rules) => service_account(testbed, &client, &namespace, rules).await,
+            },
             agora_endpoints: vec![simulator.url().to_owned()],
             storage_endpoint: Some(testbed.s3().endpoint().to_owned()),
             time_scale: Some(self.scale),
             namespaces: vec![namespace.clone()],
             arguments,
             environment: vec![],
+            unready: false,
         };
         let witness = Arc::default();
         let (versions, changed) = watch::channel(0);
@@ -167,18 +194,48 @@ impl Plan {
 }
 
 /// The CRD and the operator's role; once for all worlds, and no harm done by doing it again.
-async fn install(client: &Client) {
+pub async fn install(client: &Client) {
     let apply = PatchParams::apply("tests").force();
     let crds = Api::all(client.clone());
     crds.patch(SnapshotJob::crd_name(), &apply, &Patch::Apply(api::crd())).await.expect("the CRD is applied");
     let established = kube::runtime::conditions::is_crd_established();
     let wait = kube::runtime::wait::await_condition(crds, SnapshotJob::crd_name(), established);
     tokio::time::timeout(SOON, wait).await.expect("in time").expect("the CRD is established");
-    let mut role = serde_json::to_value(role::role()).expect("a role");
-    role["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
-    role["kind"] = json!("ClusterRole");
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": role::NAME}, "rules": role::everywhere()});
     let roles: Api<ClusterRole> = Api::all(client.clone());
     roles.patch(role::NAME, &apply, &Patch::Apply(role)).await.expect("the role is applied");
+}
+
+/// A service account `operator` in the namespace with these rights in it, and its kubeconfig.
+async fn service_account(
+    testbed: &Testbed,
+    client: &Client,
+    namespace: &str,
+    rules: Vec<PolicyRule>,
+) -> PathBuf {
+    let post = PostParams::default();
+    let metadata = json!({"name": "operator"});
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let account = serde_json::from_value(json!({"metadata": metadata})).expect("a service account");
+    accounts.create(&post, &account).await.expect("the service account is created");
+    let role = serde_json::from_value(json!({"metadata": metadata, "rules": rules})).expect("a role");
+    Api::<Role>::namespaced(client.clone(), namespace)
+        .create(&post, &role)
+        .await
+        .expect("the role is created");
+    let binding = serde_json::from_value(json!({
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+    }))
+    .expect("a binding");
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+    bindings.create(&post, &binding).await.expect("the binding is created");
+    let request = serde_json::from_value(json!({"spec": {"audiences": []}})).expect("a token request");
+    let token = accounts.create_token_request("operator", &post, &request).await.expect("a token");
+    let token = token.status.expect("the token's status").token;
+    testbed.control_plane().kubeconfig_for_token(namespace, &token).expect("a kubeconfig")
 }
 
 async fn watch_all(
@@ -190,7 +247,9 @@ async fn watch_all(
     let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
     let jobs: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
     let mut events = watcher(jobs, watcher::Config::default()).default_backoff().boxed();
-    while let Ok(Some(event)) = events.try_next().await {
+    while let Some(event) = events.next().await {
+        // After an error the watcher goes on by itself: it lists again.
+        let Ok(event) = event else { continue };
         let mut witness = witness.lock().expect("no panic under the lock");
         match event {
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
@@ -219,12 +278,39 @@ impl World {
 
     /// Starts the operator and waits until it is ready.
     pub async fn start_operator(&mut self) {
+        self.operator = Some(self.start_another_operator().await);
+    }
+
+    /// Starts an operator beside the one that the world knows, and waits until it is ready.
+    pub async fn start_another_operator(&mut self) -> Operator {
         let program = operator_program().expect("the operator is built");
         let mut operator = Operator::start(&program, self.testbed.folder(), self.operator_options.clone())
             .await
             .expect("the operator starts");
         self.logs.push(operator.process().log_file().to_owned());
-        self.operator = Some(operator);
+        operator
+    }
+
+    /// Gives the operator these rights in this world's namespace, beside those that it has everywhere.
+    pub async fn grant(&self, rules: Value) {
+        let metadata = json!({"name": "beside", "namespace": self.namespace});
+        let role = json!({"metadata": metadata, "rules": rules});
+        let binding = json!({
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "beside"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "operator"}],
+        });
+        let role: Role = serde_json::from_value(role).expect("a Role");
+        let binding: RoleBinding = serde_json::from_value(binding).expect("a RoleBinding");
+        let (client, params) = (self.client.clone(), PostParams::default());
+        Api::namespaced(client.clone(), &self.namespace).create(&params, &role).await.expect("the role");
+        Api::namespaced(client, &self.namespace).create(&params, &binding).await.expect("the binding");
+    }
+
+    /// Starts an operator that may never become ready.
+    pub async fn start_operator_unready(&mut self) {
+        self.operator_options.unready = true;
+        self.start_operator().await;
     }
 
     /// Ends the operator as a crash does.
@@ -239,6 +325,21 @@ impl World {
         let mut operator = self.operator.take().expect("an operator");
         let status = operator.process().stop(GRACE).await.expect("it ends");
         assert!(status.success(), "the operator ended with {status}");
+    }
+
+    /// The flags by which another command reaches the vendor and the jobs of this world.
+    pub fn reach(&self) -> Vec<String> {
+        self.operator_options.reach()
+    }
+
+    /// One more log that the end of the world looks through.
+    pub fn keep_log(&mut self, log: &std::path::Path) {
+        self.logs.push(log.to_owned());
+    }
+
+    /// The end of the world need not look through the newest log: it tells of rights that the test took away.
+    pub fn forget_log(&mut self) {
+        self.logs.pop();
     }
 
     // === objects ===
@@ -464,6 +565,11 @@ impl World {
 
     // === the end ===
 
+    /// The operators' logs.
+    pub fn log(&self) -> String {
+        self.logs.iter().map(|path| std::fs::read_to_string(path).expect("a log")).collect()
+    }
+
     /// The last lines of the operators' logs.
     pub fn log_tail(&self) -> String {
         let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
@@ -471,6 +577,22 @@ impl World {
             text.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
         };
         self.logs.iter().map(|path| format!("--- {}\n{}\n", path.display(), tail(read(path)))).collect()
+    }
+
+    /// Waits until a line of the operators' logs contains `text`.
+    pub async fn until_logged(&self, text: &str) {
+        let logged = |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|log| log.contains(text));
+        self.eventually(&format!("{text:?} in the log"), SOON, || {
+            let found = self.logs.iter().any(logged).then_some(());
+            async move { found }
+        })
+        .await;
+    }
+
+    /// Lets a world go in which something was meant to be impossible. Namespace and sessions end with the run.
+    pub async fn abandon(mut self) {
+        self.kill_operator().await;
+        self.watching.abort();
     }
 
     /// Checks what must hold whatever the test was about, and lets the world go.

@@ -444,6 +444,77 @@ fn a_deletion_ends_everything_within_a_bound() {
 }
 
 #[test]
+fn before_the_operator_is_removed_everything_ends_and_nothing_is_given_up() {
+    let withdrawing = |seen| with(seen, |seen: &mut Observed| seen.withdrawing = true);
+    let unheld = |seen| with(seen, |seen: &mut Observed| seen.job.has_finalizer = false);
+    let locked = |seconds| {
+        let seen = with_known(seen_in(SessionState::Running), |known| known.locked_out = Some(known.seen));
+        later(withdrawing(with(seen, |seen| seen.control_problem = Some(missing_secret()))), seconds)
+    };
+    let silent = with_known(seen_in(SessionState::Stopping), |known| {
+        known.unanswered = Some((known.seen, answer(Kind::TimedOut)));
+    });
+    let time_is_over = |seen| {
+        with_spec(seen, |spec| {
+            spec.ttl_seconds_after_finished = Some(0);
+            spec.active_deadline_seconds = Some(1);
+        })
+    };
+    let stranger = with_known(seen_in(SessionState::Claimed), |known| known.ours = false);
+    let unreadable = with(withdrawing(seen()), |seen| seen.unreadable = vec![2]);
+    let beyond = unreadable.unreadable_problem().expect("one that cannot be read");
+    check(vec![
+        ("what runs is stopped", withdrawing(seen_in(SessionState::Running)), stop(StopCause::Unwanted)),
+        (
+            "whatever is to become of it when the job is deleted",
+            withdrawing(with_spec(seen_in(SessionState::Running), |spec| {
+                spec.deletion_policy = DeletionPolicy::Orphan;
+            })),
+            stop(StopCause::Unwanted),
+        ),
+        ("a claim is settled by its own start", withdrawing(seen_in(SessionState::Claimed)), AGAIN),
+        ("also one of a former process", withdrawing(stranger), AGAIN),
+        (
+            "a finished job loses its finalizer",
+            withdrawing(finished(Reason::Completed)),
+            Step::RemoveFinalizer,
+        ),
+        (
+            "and is not deleted, nor is one failed: that is for the next operator",
+            time_is_over(later(withdrawing(finished(Reason::Completed)), 9)),
+            Step::RemoveFinalizer,
+        ),
+        ("so does one with nothing running", withdrawing(seen()), Step::RemoveFinalizer),
+        ("without it nothing is left to do", unheld(withdrawing(seen())), wait(600)),
+        (
+            "a finalizer that somebody took comes back while something may run",
+            unheld(withdrawing(seen_in(SessionState::Running))),
+            Step::AddFinalizer,
+        ),
+        ("credentials are waited for", locked(899), Step::Refuse(missing_secret(), secs(15))),
+        ("for ever", locked(999_999), Step::Refuse(missing_secret(), secs(15))),
+        ("so is a silent vendor", later(withdrawing(silent), 999_999), stop(StopCause::Unwanted)),
+        ("so is a sid", later(withdrawing(seen_in(SessionState::Recovering)), 999_999), wait(600)),
+        (
+            "who cannot be controlled is not let go",
+            withdrawing(seen_in(SessionState::Uncontrollable)),
+            wait(600),
+        ),
+        ("nor who cannot be read", unreadable, Step::Refuse(beyond, secs(600))),
+        (
+            "a deletion is finished as ever",
+            withdrawing(deleting(seen_in(SessionState::Uncontrollable))),
+            orphan(OrphanCause::ControlEnded),
+        ),
+        (
+            "no spec is needed",
+            withdrawing(not_understood(seen_in(SessionState::Running))),
+            stop(StopCause::Unwanted),
+        ),
+    ]);
+}
+
+#[test]
 fn of_several_sessions_the_one_that_needs_something_goes_first() {
     let mut seen = seen_in(SessionState::Running);
     let second = Session { attempt: 2, nonce: "nonce-2".into(), ..session(SessionState::Stopping) };

@@ -8,7 +8,7 @@ use crate::lifecycle::fixtures::{
     self, answer, assert_says, assert_verdict, finished, later, pass, seen, seen_in, seen_with, session,
     violations, with, with_known, with_spec,
 };
-use crate::lifecycle::observed::Refusal;
+use crate::lifecycle::observed::{Memory, Refusal};
 use crate::lifecycle::outcome::{Kind, Outcome, Queried};
 use crate::lifecycle::plan::OrphanCause;
 
@@ -46,6 +46,7 @@ fn what_is_said_in_each_situation() {
     };
     let in_the_way = |problem: Problem| with(seen(), |seen| seen.start_problem = Some(problem));
     let edited = |seen| with_spec(seen, |spec| spec.interval_seconds = 20);
+    let withdrawing = |seen| with(seen, |seen: &mut Observed| seen.withdrawing = true);
     let suspended = |seen| with_spec(seen, |spec| spec.suspend = true);
     let not_understood = |seen| with(seen, |seen: &mut Observed| seen.spec = Err("profile Hologram".into()));
     let over = |seen| with_spec(seen, |spec| spec.active_deadline_seconds = Some(1));
@@ -194,6 +195,60 @@ fn what_is_said_in_each_situation() {
         ("suspending", suspended(running()), Phase::Stopping, no, working, Reason::Suspending, "suspended"),
         ("suspended", suspended(seen()), Phase::Suspended, yes, none, Reason::Suspended, "spec.suspend"),
         ("its time is over", over(running()), Phase::Stopping, no, working, Reason::Stopping, "time is over"),
+        (
+            "the operator is being removed",
+            withdrawing(running()),
+            Phase::Stopping,
+            no,
+            working,
+            Reason::Stopping,
+            "operator is being removed",
+        ),
+        (
+            "it was removed",
+            withdrawing(seen()),
+            Phase::Pending,
+            no,
+            none,
+            Reason::OperatorRemoved,
+            "installed again",
+        ),
+        (
+            "also from what was suspended",
+            withdrawing(suspended(seen())),
+            Phase::Pending,
+            no,
+            none,
+            Reason::OperatorRemoved,
+            "installed again",
+        ),
+        (
+            "not from what it cannot read",
+            with(withdrawing(seen()), |seen| seen.unreadable = vec![7]),
+            Phase::Pending,
+            no,
+            stuck,
+            Reason::SpecNotUnderstood,
+            "newer operator",
+        ),
+        (
+            "while it is removed a sid may be missing",
+            withdrawing(seen_in(SessionState::Recovering)),
+            Phase::Recovering,
+            no,
+            working,
+            Reason::RecoveringSid,
+            "sid is not known",
+        ),
+        (
+            "a finished job keeps its words",
+            withdrawing(finished(Reason::Unauthorized)),
+            Phase::Failed,
+            no,
+            stuck,
+            Reason::Unauthorized,
+            "It is over.",
+        ),
         ("deleted", deleting(running()), Phase::Stopping, no, working, Reason::Stopping, "deleted"),
         ("deleted and let go", orphaned, Phase::Stopping, no, stuck, Reason::OrphanRisk, "5d3f"),
         (
@@ -307,6 +362,25 @@ fn a_deadline_fails_and_a_duration_completes_once_nothing_runs() {
     assert_eq!(done.status.completion_time, Some(done.now.stored()));
     let again = reported(later(done.clone(), 3600));
     assert_eq!(again.status, done.status, "what is over is over");
+}
+
+#[test]
+fn an_operator_that_comes_back_neither_waits_nor_counts_anew() {
+    let began = fixtures::now().stored();
+    let removed = reported(with(seen(), |seen| {
+        seen.withdrawing = true;
+        seen.status.start_time = Some(began.clone());
+        seen.status.next_attempt_time = Some(seen.now.after(Duration::from_secs(300)));
+        seen.status.failures = Some(2);
+    }));
+    assert_eq!(removed.status.next_attempt_time, None, "what it waited for is old by then");
+    assert_eq!(removed.status.start_time, Some(began), "its limits of time go on");
+    assert_eq!(removed.status.failures, Some(2), "and so does what counts against backoffLimit");
+    let again = reported(with(removed, |seen| {
+        seen.withdrawing = false;
+        seen.memory = Memory::default();
+    }));
+    assert_verdict(&again, "False", Effort::Working, Reason::Acquiring, "the next operator is at work");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! It owns how they are started and reached. Users and kubeconfigs are with [`crate::users`], the audit log's
 //! content with [`crate::audit`].
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,7 +41,17 @@ rules:
 /// The controllers that tests rely on: namespaces end, dependents are collected, service accounts get tokens and
 /// the CA, and aggregated ClusterRoles (view, edit, admin) are filled.
 const CONTROLLERS: &str = "namespace-controller,garbage-collector-controller,serviceaccount-controller,\
-serviceaccount-token-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller";
+serviceaccount-token-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,\
+deployment-controller";
+
+/// From where the API server is to be reached, and so what the control plane is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// From this machine's loopback address alone; with the few controllers that tests without a node rely on.
+    Loopback,
+    /// From pods too, at this address of the node that runs them; with all controllers.
+    Node(Ipv4Addr),
+}
 
 /// A running control plane, started here or by the runner of the tests.
 #[derive(Debug)]
@@ -54,7 +65,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts etcd, kube-apiserver and kube-controller-manager with their files in `folder` and waits until the
     /// API server is ready and the controllers work.
-    pub async fn start(servers: &Servers, folder: &Folder) -> Result<Self> {
+    pub async fn start(servers: &Servers, folder: &Folder, reach: Reach) -> Result<Self> {
         let path = folder.path().join("control-plane");
         std::fs::create_dir_all(path.join("certs")).map_err(Error::file("cannot make the folder", &path))?;
         let signing = rcgen::KeyPair::generate().expect("an ECDSA key can be made");
@@ -66,14 +77,14 @@ impl ControlPlane {
         let (etcd, etcd_url) =
             again_if_port_was_taken(async || start_etcd(servers, folder, &path).await).await?;
         let (apiserver, url) =
-            again_if_port_was_taken(async || start_apiserver(servers, folder, &path, &etcd_url).await)
+            again_if_port_was_taken(async || start_apiserver(servers, folder, &path, &etcd_url, reach).await)
                 .await?;
         write_private(&path, "url", &url)?;
         let mut control_plane = Self { folder: path, url, processes: vec![] };
         for user in ["admin", "operator", "kube-controller-manager"] {
             control_plane.kubeconfig(user)?;
         }
-        let manager = control_plane.start_controller_manager(servers, folder).await?;
+        let manager = control_plane.start_controller_manager(servers, folder, reach).await?;
         control_plane.processes = vec![manager, apiserver, etcd];
         Ok(control_plane)
     }
@@ -138,14 +149,19 @@ impl ControlPlane {
         AuditLog::at(self.folder.join("audit.log"))
     }
 
-    async fn start_controller_manager(&self, servers: &Servers, folder: &Folder) -> Result<Process> {
+    async fn start_controller_manager(
+        &self,
+        servers: &Servers,
+        folder: &Folder,
+        reach: Reach,
+    ) -> Result<Process> {
         let key = self.folder.join("service-accounts.key");
         let mut process =
             program("kube-controller-manager", &servers.kube_controller_manager, folder, &self.folder)
                 .flag("kubeconfig", self.kubeconfig("kube-controller-manager")?)
                 .flag("service-account-private-key-file", key)
                 .flag("root-ca-file", self.certificate_authority())
-                .flag("controllers", CONTROLLERS)
+                .flag("controllers", if reach == Reach::Loopback { CONTROLLERS } else { "*" })
                 .flag("use-service-account-credentials", "false")
                 .flag("leader-elect", "false")
                 .flag("secure-port", "0")
@@ -176,7 +192,7 @@ pub(crate) async fn client(kubeconfig: &Path) -> Result<kube::Client> {
     kube::Client::try_from(config).map_err(|error| unusable(&error))
 }
 
-fn program(name: &str, executable: &Path, folder: &Folder, path: &Path) -> Program {
+pub(crate) fn program(name: &str, executable: &Path, folder: &Folder, path: &Path) -> Program {
     let program = Program::new(name, executable, path.join(format!("{name}.log")));
     match folder.doomed() {
         Some(doomed) => program.in_folder(doomed),
@@ -208,12 +224,16 @@ async fn start_apiserver(
     folder: &Folder,
     path: &Path,
     etcd: &str,
+    reach: Reach,
 ) -> Result<(Process, String)> {
     let port = crate::free_port()?;
-    let url = format!("https://127.0.0.1:{port}");
-    let mut process = program("kube-apiserver", &servers.kube_apiserver, folder, path)
+    let address = match reach {
+        Reach::Loopback => Ipv4Addr::LOCALHOST,
+        Reach::Node(address) => address,
+    };
+    let url = format!("https://{address}:{port}");
+    let program = program("kube-apiserver", &servers.kube_apiserver, folder, path)
         .flag("etcd-servers", etcd)
-        .flag("bind-address", "127.0.0.1")
         .flag("secure-port", port.to_string())
         .flag("cert-dir", path.join("certs"))
         .flag("service-account-key-file", path.join("service-accounts.pub"))
@@ -223,15 +243,21 @@ async fn start_apiserver(
         .flag("token-auth-file", path.join("tokens.csv"))
         .flag("service-cluster-ip-range", "10.96.0.0/16")
         .flag("allow-privileged", "true")
-        // No pod looks for the server through a Service here.
-        .flag("endpoint-reconciler-type", "none")
         .flag("audit-policy-file", path.join("audit-policy.yaml"))
         .flag("audit-log-path", path.join("audit.log"))
         .flag("audit-log-format", "json")
         // The line is there before the client has its answer, and in one file: a reader keeps its place.
         .flag("audit-log-mode", "blocking")
-        .flag("audit-log-maxsize", "10000")
-        .start()?;
+        .flag("audit-log-maxsize", "10000");
+    let mut process = match reach {
+        // No pod looks for the server through a Service here.
+        Reach::Loopback => program.flag("bind-address", "127.0.0.1").flag("endpoint-reconciler-type", "none"),
+        Reach::Node(address) => program
+            .flag("bind-address", "0.0.0.0")
+            .flag("advertise-address", address.to_string())
+            .flag("kubelet-preferred-address-types", "InternalIP"),
+    }
+    .start()?;
     let token = users::token(path, "admin")?;
     let authority = path.join("certs/apiserver.crt");
     process

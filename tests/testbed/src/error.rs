@@ -60,6 +60,9 @@ pub enum Error {
         /// The last lines it wrote.
         log: String,
     },
+    /// A node could not be made of this machine.
+    #[error("the node: {0}")]
+    Node(String),
     /// A step of the demo did not happen.
     #[error("the demo stopped: {0}")]
     Demo(String),

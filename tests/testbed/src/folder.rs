@@ -9,7 +9,16 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    keep: bool,
+    keep: Keep,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Keep {
+    No,
+    /// It is to be looked at afterwards.
+    Yes,
+    /// It is another process's affair.
+    Others,
 }
 
 impl Folder {
@@ -20,7 +29,13 @@ impl Folder {
             .tempdir()
             .map_err(Error::file("cannot make a folder below", &std::env::temp_dir()))?
             .keep();
-        Ok(Self { path, keep: std::env::var_os("AGORA_TESTBED_KEEP").is_some() })
+        let keep = if std::env::var_os("AGORA_TESTBED_KEEP").is_some() { Keep::Yes } else { Keep::No };
+        Ok(Self { path, keep })
+    }
+
+    /// A folder that another process made and removes.
+    pub(crate) fn of_another(path: PathBuf) -> Self {
+        Self { path, keep: Keep::Others }
     }
 
     /// Where it is.
@@ -30,16 +45,18 @@ impl Folder {
 
     /// The folder that a watchdog is to remove if we are killed; none if it is to be kept.
     pub(crate) fn doomed(&self) -> Option<&Path> {
-        (!self.keep).then_some(self.path.as_path())
+        (self.keep == Keep::No).then_some(self.path.as_path())
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.keep {
-            eprintln!("testbed: kept {}", self.path.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.path);
+        match self.keep {
+            Keep::No => {
+                let _ = std::fs::remove_dir_all(&self.path);
+            }
+            Keep::Yes => eprintln!("testbed: kept {}", self.path.display()),
+            Keep::Others => {}
         }
     }
 }

@@ -9,6 +9,8 @@ mod control_plane;
 pub mod demo;
 mod error;
 mod folder;
+#[cfg(target_os = "linux")]
+pub mod node;
 mod operator;
 mod processes;
 mod programs;
@@ -20,15 +22,15 @@ mod users;
 mod watchdog;
 
 pub use audit::{AuditLog, Marker, Write, Writes};
-pub use control_plane::ControlPlane;
+pub use control_plane::{ControlPlane, Reach};
 pub use error::{Error, Result};
 pub use folder::Folder;
 pub use operator::{Operator, OperatorOptions};
 pub use processes::{Process, Program};
-pub use programs::{Servers, operator_program, simulator_program};
+pub use programs::{NodePrograms, Servers, helm_program, operator_program, simulator_program};
 pub use runner::exec;
 pub use s3::{Keys, REGION, Rights, S3};
-pub use simulator::{Simulator, SimulatorOptions};
+pub use simulator::{Simulator, SimulatorControl, SimulatorOptions};
 pub use testbed::Testbed;
 
 /// Makes ring the crypto provider of this process. Every TLS client wants one, also for plain HTTP, and the

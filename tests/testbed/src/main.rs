@@ -1,6 +1,7 @@
 //! `testbed`: real servers around a command. This file owns the command line; the rest is the library's.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use agora_snapshot_testbed::demo;
@@ -22,6 +23,27 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Starts a cluster of one node with these images, runs COMMAND beside it with KUBECONFIG set, and ends it.
+    #[cfg(target_os = "linux")]
+    NodeExec {
+        /// Archive of an image, as `docker save` writes it (repeatable). One must be localhost/pause:dev.
+        #[arg(long = "image", value_name = "TAR")]
+        images: Vec<PathBuf>,
+        /// The command and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// The part of node-exec within the namespaces.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    NodeInside {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long = "image")]
+        images: Vec<PathBuf>,
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// Shows the operator's main job on real parts, and ends them.
     Demo,
     /// The same, and leaves everything running in the background.
@@ -37,6 +59,12 @@ enum Command {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Exec { command } => agora_snapshot_testbed::exec(&command).await,
+        #[cfg(target_os = "linux")]
+        Command::NodeExec { images, command } => agora_snapshot_testbed::node::exec(&images, &command).await,
+        #[cfg(target_os = "linux")]
+        Command::NodeInside { folder, images, command } => {
+            agora_snapshot_testbed::node::exec_inside(folder, &images, &command).await
+        }
         Command::Demo => demo::interruptible(demo::run()).await,
         Command::DemoUp => demo::up().await.map(|()| 0),
         Command::DemoDown => demo::down().await.map(|()| 0),

@@ -19,12 +19,71 @@ pub struct Servers {
     pub versitygw: PathBuf,
 }
 
+/// The executables of a node.
+#[derive(Debug, Clone)]
+pub struct NodePrograms {
+    /// Gives pods a node.
+    pub kube_scheduler: PathBuf,
+    /// Runs pods.
+    pub kubelet: PathBuf,
+    /// Makes Services reachable.
+    pub kube_proxy: PathBuf,
+    /// Runs containers, by runc of the system.
+    pub containerd: PathBuf,
+    /// What containerd starts for each pod.
+    pub containerd_shim: PathBuf,
+    /// Its command line, which imports images.
+    pub ctr: PathBuf,
+    /// Resolves names of Services.
+    pub coredns: PathBuf,
+}
+
 impl Servers {
     /// Finds them, and builds them first where they are missing (minutes, with progress on standard error).
     pub async fn find() -> Result<Self> {
+        let found = Found::group("control-plane").await?;
+        Ok(Self {
+            etcd: found.path("ETCD")?,
+            kube_apiserver: found.path("KUBE_APISERVER")?,
+            kube_controller_manager: found.path("KUBE_CONTROLLER_MANAGER")?,
+            versitygw: found.path("VERSITYGW")?,
+        })
+    }
+}
+
+impl NodePrograms {
+    /// Finds them, and builds them first where they are missing.
+    pub async fn find() -> Result<Self> {
+        let found = Found::group("node").await?;
+        Ok(Self {
+            kube_scheduler: found.path("KUBE_SCHEDULER")?,
+            kubelet: found.path("KUBELET")?,
+            kube_proxy: found.path("KUBE_PROXY")?,
+            containerd: found.path("CONTAINERD")?,
+            containerd_shim: found.path("CONTAINERD_SHIM_RUNC_V2")?,
+            ctr: found.path("CTR")?,
+            coredns: found.path("COREDNS")?,
+        })
+    }
+}
+
+/// The executable of Helm, built first where it is missing.
+pub async fn helm_program() -> Result<PathBuf> {
+    Found::group("helm").await?.path("HELM")
+}
+
+/// What `tests/programs/build` printed.
+struct Found {
+    script: PathBuf,
+    text: String,
+}
+
+impl Found {
+    async fn group(group: &str) -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../programs/build");
         let failed = |status: String| Error::Build { script: script.display().to_string(), status };
         let output = tokio::process::Command::new(&script)
+            .arg(group)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
@@ -34,19 +93,20 @@ impl Servers {
         if !output.status.success() {
             return Err(failed(output.status.to_string()));
         }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let path = |name: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-                .map(PathBuf::from)
-                .ok_or_else(|| failed(format!("success, but without the path of {name}")))
-        };
-        Ok(Self {
-            etcd: path("ETCD")?,
-            kube_apiserver: path("KUBE_APISERVER")?,
-            kube_controller_manager: path("KUBE_CONTROLLER_MANAGER")?,
-            versitygw: path("VERSITYGW")?,
-        })
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(Self { script, text })
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf> {
+        let lines = self.text.lines();
+        lines
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(PathBuf::from)
+            .next()
+            .ok_or_else(|| Error::Build {
+                script: self.script.display().to_string(),
+                status: format!("success, but without the path of {name}"),
+            })
     }
 }
 

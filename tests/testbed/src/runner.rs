@@ -26,8 +26,7 @@ const TERM: u8 = 15;
 /// The command finds the servers by `KUBECONFIG` and `AGORA_TESTBED_*`. SIGTERM is passed on to it, and whatever
 /// ends this process ends the command and the servers too.
 pub async fn exec(command: &[OsString]) -> Result<u8> {
-    let [program, arguments @ ..] = command else { return Ok(0) };
-    let failed = |source| Error::Spawn { program: program.display().to_string(), source };
+    let failed = |source| Error::Spawn { program: "testbed exec".into(), source };
     // Before the servers: a signal during their start has to take them down as well.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
@@ -42,13 +41,35 @@ pub async fn exec(command: &[OsString]) -> Result<u8> {
         testbed.control_plane().url(),
         testbed.s3().endpoint(),
     );
+    beside(command, &testbed.environment()?, &mut interrupt, &mut terminate).await
+}
+
+/// Runs a command beside servers that the caller keeps, with these environment variables; ends as [`exec`] does.
+pub(crate) async fn run(command: &[OsString], environment: &[(&'static str, String)]) -> Result<u8> {
+    let failed = |source| Error::Spawn { program: "testbed".into(), source };
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    beside(command, environment, &mut interrupt, &mut terminate).await
+}
+
+async fn beside(
+    command: &[OsString],
+    environment: &[(&'static str, String)],
+    interrupt: &mut Signal,
+    terminate: &mut Signal,
+) -> Result<u8> {
+    let [program, arguments @ ..] = command else { return Ok(0) };
+    let failed = |source| Error::Spawn { program: program.display().to_string(), source };
     // In our own process group, so that it may read the terminal and Ctrl-C reaches it as it would without us.
-    let mut child =
-        Command::new(program).args(arguments).envs(testbed.environment()?).spawn().map_err(failed)?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (*name, value)))
+        .spawn()
+        .map_err(failed)?;
     let watchdog = child.id().map(|pid| Watchdog::over(i64::from(pid), None)).transpose().map_err(failed)?;
     let ended = tokio::select! {
         status = child.wait() => status,
-        signal = first_of(&mut interrupt, &mut terminate) => end(&mut child, signal).await,
+        signal = first_of(interrupt, terminate) => end(&mut child, signal).await,
     };
     if let Some(watchdog) = watchdog {
         watchdog.release();

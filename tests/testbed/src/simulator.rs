@@ -33,14 +33,20 @@ pub struct SimulatorOptions {
     pub arguments: Vec<String>,
 }
 
-/// A running simulator with customer credentials of its own.
+/// A running simulator with customer credentials of its own; what its [`SimulatorControl`] can do, it can.
 #[derive(Debug)]
 pub struct Simulator {
     process: Process,
-    url: String,
+    control: SimulatorControl,
     app_id: String,
     customer_id: String,
     customer_secret: String,
+}
+
+/// The control interface of a simulator, wherever that runs.
+#[derive(Debug)]
+pub struct SimulatorControl {
+    url: String,
     http: reqwest::Client,
 }
 
@@ -70,13 +76,8 @@ impl Simulator {
             Ok((process, url))
         })
         .await?;
-        let http = crate::http_client()?;
-        Ok(Self { process, url, app_id, customer_id, customer_secret, http })
-    }
-
-    /// `http://127.0.0.1:PORT`, for `--agora-endpoint`.
-    pub fn url(&self) -> &str {
-        &self.url
+        let control = SimulatorControl::of(url)?;
+        Ok(Self { process, control, app_id, customer_id, customer_secret })
     }
 
     /// The App ID it serves.
@@ -97,6 +98,26 @@ impl Simulator {
     /// The process, to stop, suspend or kill it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+}
+
+impl std::ops::Deref for Simulator {
+    type Target = SimulatorControl;
+
+    fn deref(&self) -> &SimulatorControl {
+        &self.control
+    }
+}
+
+impl SimulatorControl {
+    /// The interface of the simulator that listens at `url` (`http://HOST:PORT`).
+    pub fn of(url: String) -> Result<Self> {
+        Ok(Self { url, http: crate::http_client()? })
+    }
+
+    /// `http://HOST:PORT`, for `--agora-endpoint`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Lets a host join a channel and send video and audio.
@@ -170,7 +191,7 @@ impl Simulator {
     /// The address of `/_sim/` followed by `segments`.
     fn control(&self, segments: &[&str]) -> Result<reqwest::Url> {
         let mut url = reqwest::Url::parse(&self.url)
-            .map_err(Error::http(format!("the simulator printed no address but {:?}", self.url)))?;
+            .map_err(Error::http(format!("this is no address of a simulator: {:?}", self.url)))?;
         // Pushed one by one, as a channel name may have a slash or a question mark in it.
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().push("_sim").extend(segments);
         Ok(url)

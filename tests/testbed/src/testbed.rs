@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use tokio::sync::OnceCell;
 
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ControlPlane, Reach};
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::programs::Servers;
@@ -47,8 +47,10 @@ impl Testbed {
     pub async fn start() -> Result<Self> {
         let servers = Servers::find().await?;
         let folder = Folder::new("testbed")?;
-        let (control_plane, s3) =
-            tokio::try_join!(ControlPlane::start(&servers, &folder), S3::start(&servers, &folder))?;
+        let (control_plane, s3) = tokio::try_join!(
+            ControlPlane::start(&servers, &folder, Reach::Loopback),
+            S3::start(&servers, &folder)
+        )?;
         Ok(Self { control_plane, s3, folder: RunFolder::Own(folder) })
     }
 

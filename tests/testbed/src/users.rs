@@ -6,9 +6,17 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::folder::write_private;
 
-/// Name, groups. `admin` and the controllers may do everything; `operator` may do what a test grants it.
-const USERS: [(&str, &str); 3] =
-    [("admin", "system:masters"), ("operator", ""), ("kube-controller-manager", "system:masters")];
+/// Name, groups. `admin` and the controllers may do everything; `operator` may do what a test grants it. The last
+/// four are those of a node, with what Kubernetes itself binds to their names; `coredns` is granted what it reads.
+const USERS: [(&str, &str); 7] = [
+    ("admin", "system:masters"),
+    ("operator", ""),
+    ("kube-controller-manager", "system:masters"),
+    ("system:kube-scheduler", ""),
+    ("system:kube-proxy", ""),
+    ("system:node:node1", "system:nodes"),
+    ("coredns", ""),
+];
 
 /// The file that the API server reads the tokens from.
 const TOKENS: &str = "tokens.csv";

@@ -1,0 +1,266 @@
+//! What happens before the operator is removed: nobody may be left to look after sessions that are billed.
+//!
+//! Owns the order: the Deployment is scaled to 0, so that no operator starts anything; then every job is withdrawn by
+//! the same visits that the operator makes (`withdrawal.rs`); if that does not come to its end, the Deployment is scaled
+//! up again. Which sessions there are, and how that is told, is in `survey.rs`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cluster::client;
+use crate::cluster::deployment::{Found, OneDeployment};
+use crate::cluster::requests::RequestError;
+use crate::cluster::stored::StoredJob;
+use crate::controller::{self, RunError};
+use crate::metrics::Metrics;
+use crate::reconcile::{Context, farewell};
+use crate::settings::{DrainSettings, SessionsPolicy};
+
+mod survey;
+mod withdrawal;
+
+use survey::{Survey, say};
+use withdrawal::Withdrawal;
+
+/// How long the end waits for sessions that only this process can stop.
+const LAST_STOPS: Duration = Duration::from_secs(45);
+
+/// How long the end waits for events to be published.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// Why the drain could not begin; what goes wrong later is told on standard output, with what remains.
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    /// There is no cluster, or no client for it.
+    #[error(transparent)]
+    Begin(#[from] RunError),
+    /// The cluster refused what has to be known first.
+    #[error("nothing was changed: {0}")]
+    Cluster(#[from] RequestError),
+}
+
+/// Why the drain did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Unfinished {
+    /// It took too long.
+    #[error("{doing} took longer than --timeout {limit:?}")]
+    TimedOut { doing: String, limit: Duration },
+    /// SIGTERM or SIGINT.
+    #[error("{doing} was interrupted by {signal}")]
+    Ended { doing: String, signal: &'static str },
+    /// The cluster refused something.
+    #[error(transparent)]
+    Cluster(#[from] RequestError),
+    /// `Refuse`, and a session began before the operator was gone.
+    #[error("a session began while the operator was being ended")]
+    SessionBegan,
+}
+
+/// What ends a wait before its time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Interruption {
+    Timeout(Duration),
+    Signal(&'static str),
+}
+
+/// Tells everybody who waits when to stop doing so.
+#[derive(Clone)]
+struct Patience(watch::Receiver<Option<Interruption>>);
+
+/// Drains. True: the operator may be removed.
+///
+/// # Errors
+/// It could not even begin.
+pub async fn run(settings: &DrainSettings) -> Result<bool, DrainError> {
+    let patience = Patience::new(settings.timeout)?;
+    let metrics = Metrics::new(false);
+    let client = client::connect(&metrics).await.map_err(RunError::from)?;
+    let mut context = controller::context(&settings.reach, client.clone(), &metrics)?;
+    context.withdrawing = true;
+    let context = Arc::new(context);
+    let namespaces = &settings.reach.watch_namespaces;
+
+    let Some(jobs) = context.jobs.list(namespaces).await? else {
+        say("This cluster knows no SnapshotJobs: nothing to do.");
+        return Ok(true);
+    };
+    let survey = Survey::of(&jobs);
+    match settings.sessions {
+        SessionsPolicy::Leave => {
+            survey.say_left();
+            return Ok(true);
+        }
+        SessionsPolicy::Refuse if survey.live() > 0 => {
+            survey.say_refused();
+            return Ok(false);
+        }
+        SessionsPolicy::Refuse | SessionsPolicy::Stop => {}
+    }
+
+    let deployment = OneDeployment::new(client, &context.operator_namespace, &settings.deployment);
+    let found = deployment.find().await?;
+    let result = async {
+        end_operator(&deployment, found.as_ref(), &patience).await?;
+        withdraw(settings, &context, &patience).await
+    };
+    let result = result.await;
+    farewell::before_the_end(&context, LAST_STOPS).await;
+    let drained = match result {
+        Ok(withdrawn) => {
+            say(&format!("Drained: {withdrawn} SnapshotJobs are without session and without finalizer."));
+            true
+        }
+        Err(unfinished) => {
+            say(&format!("Not drained: {unfinished}."));
+            tell_what_remains(&context, namespaces, &jobs).await;
+            begin_operator_again(&deployment, found.as_ref()).await;
+            false
+        }
+    };
+    context.events.flush(LAST_EVENTS).await;
+    Ok(drained)
+}
+
+/// Scales the operator to 0 and waits until none of its pods can be at work.
+async fn end_operator(
+    deployment: &OneDeployment,
+    found: Option<&Found>,
+    patience: &Patience,
+) -> Result<(), Unfinished> {
+    let name = deployment.full_name();
+    let Some(found) = found else {
+        say(&format!("There is no Deployment {name}: no operator has to be ended."));
+        return Ok(());
+    };
+    say(&format!("Deployment {name} is scaled from {} to 0.", found.replicas));
+    patience.during("scaling the operator down", deployment.scale(0)).await??;
+    patience.during("scaling the operator down", deployment.until_scaled_down()).await??;
+    let own = std::env::var("POD_NAME").ok();
+    let waiting = |pods: &BTreeSet<String>| {
+        let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
+        say(&format!("Waiting for the operator's pods to be gone: {}.", pods.join(", ")));
+    };
+    let gone = deployment.until_no_pods(found, own.as_deref(), waiting);
+    patience.during("waiting for the operator's pods to be gone", gone).await??;
+    say("No pod of the operator is left.");
+    Ok(())
+}
+
+/// Ends every session and takes every finalizer away; returns from how many jobs.
+async fn withdraw(
+    settings: &DrainSettings,
+    context: &Arc<Context>,
+    patience: &Patience,
+) -> Result<usize, Unfinished> {
+    let list = || context.jobs.list(&settings.reach.watch_namespaces);
+    let mut jobs = list().await?.unwrap_or_default();
+    if settings.sessions == SessionsPolicy::Refuse && Survey::of(&jobs).live() > 0 {
+        return Err(Unfinished::SessionBegan);
+    }
+    let all: BTreeSet<String> = jobs.iter().map(StoredJob::full_name).collect();
+    let withdrawal = Withdrawal::new(context.clone(), patience.clone());
+    // Whoever comes to be meanwhile has nothing running; but somebody else may have brought an operator back.
+    while !jobs.is_empty() {
+        withdrawal.each(jobs).await;
+        patience.check("ending the sessions")?;
+        jobs = list().await?.unwrap_or_default();
+        jobs.retain(|job| !withdrawal::is_withdrawn(job));
+    }
+    Ok(all.len())
+}
+
+/// Lists what still runs; what was known before, if the cluster does not tell.
+async fn tell_what_remains(context: &Context, namespaces: &[String], before: &[StoredJob]) {
+    let remaining = match context.jobs.list(namespaces).await {
+        Ok(now) => Survey::of(&now.unwrap_or_default()),
+        Err(error) => {
+            say(&format!("What remains cannot be told ({error}); at the beginning it was:"));
+            Survey::of(before)
+        }
+    };
+    remaining.say_remaining();
+    if remaining.live() > 0 {
+        say(
+            "Mend what is in the way and try again. A job that is deleted is let go within a bound, and its session is \
+             reported; --sessions Leave leaves all as it is.",
+        );
+    }
+}
+
+async fn begin_operator_again(deployment: &OneDeployment, found: Option<&Found>) {
+    let Some(found) = found else { return };
+    let (name, replicas) = (deployment.full_name(), found.replicas);
+    if replicas == 0 {
+        say(&format!(
+            "Deployment {name} was at 0 replicas before, and stays so: scale it up, or nobody looks after these jobs."
+        ));
+        return;
+    }
+    if matches!(deployment.find().await, Ok(Some(now)) if now.replicas == replicas) {
+        say(&format!("Deployment {name} still has its {replicas} replicas: the operator goes on."));
+        return;
+    }
+    match deployment.scale(replicas).await {
+        Ok(()) => say(&format!(
+            "Deployment {name} is scaled up to {replicas} again: the operator goes on with all jobs, also with those \
+             whose session was ended."
+        )),
+        Err(error) => say(&format!(
+            "Deployment {name} could not be scaled up again ({error}): do it with kubectl scale --replicas={replicas}, \
+             or nobody looks after these jobs."
+        )),
+    }
+}
+
+impl Patience {
+    /// Lasts until SIGTERM, SIGINT or this long.
+    fn new(limit: Duration) -> Result<Self, RunError> {
+        let system = |doing| move |source| RunError::System { doing, source };
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("waiting for SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("waiting for SIGINT"))?;
+        let (over, is_over) = watch::channel(None);
+        tokio::spawn(async move {
+            let interruption = tokio::select! {
+                _ = terminate.recv() => Interruption::Signal("SIGTERM"),
+                _ = interrupt.recv() => Interruption::Signal("SIGINT"),
+                () = tokio::time::sleep(limit) => Interruption::Timeout(limit),
+            };
+            over.send_replace(Some(interruption));
+        });
+        Ok(Self(is_over))
+    }
+
+    /// Waits for something, unless patience ends first; then it is dropped.
+    async fn during<T>(&self, doing: &str, work: impl Future<Output = T>) -> Result<T, Unfinished> {
+        tokio::select! {
+            result = work => Ok(result),
+            interruption = self.ended() => Err(unfinished(doing, interruption)),
+        }
+    }
+
+    /// An error if it has ended.
+    fn check(&self, doing: &str) -> Result<(), Unfinished> {
+        let interruption = *self.0.borrow();
+        interruption.map_or(Ok(()), |interruption| Err(unfinished(doing, interruption)))
+    }
+
+    /// Its end.
+    async fn ended(&self) -> Interruption {
+        let mut over = self.0.clone();
+        let ended = over.wait_for(Option::is_some).await.ok().and_then(|interruption| *interruption);
+        // An error says that whoever could end it is gone, and with it the process.
+        ended.unwrap_or(Interruption::Signal("the end of the process"))
+    }
+}
+
+fn unfinished(doing: &str, interruption: Interruption) -> Unfinished {
+    let doing = doing.to_owned();
+    match interruption {
+        Interruption::Timeout(limit) => Unfinished::TimedOut { doing, limit },
+        Interruption::Signal(signal) => Unfinished::Ended { doing, signal },
+    }
+}
