@@ -61,6 +61,11 @@ $(DENY)/bin/cargo-deny:
 	@echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"
 	@$(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY)
 
+.PHONY: image
+image: ## The images of operator and simulator, in target/images, tested (Linux, root)
+	@tests/e2e/images/build
+	@tests/e2e/images/check
+
 .PHONY: generate
 generate: ## Writes crds/ anew from the types in src/api, and what is made from the chart
 	UPDATE_CRD=1 $(CARGO) test --locked --test schema generated
