@@ -34,24 +34,27 @@ RUN mkdir -p src simulator/src tests/testbed/src \
  && cargo auditable build --release --locked --bins --package agora-snapshot-operator --package agora-simulator
 
 # `touch`: cargo goes by times, and a file from a checkout may be older than the empty program that it replaces.
-# Without files, name lookups would skip /etc/hosts, where Kubernetes writes a pod's hostAliases: so says nsswitch.conf.
 ARG AGORA_SNAPSHOT_COMMIT=unknown
-COPY LICENSE ./
 COPY simulator/src simulator/src
 COPY src src
 RUN find src simulator/src -type f -exec touch {} + \
  && cargo auditable build --release --locked --bins --package agora-snapshot-operator --package agora-simulator \
  && for program in agora-snapshot-operator agora-simulator; do \
-      root=/images/$program; \
-      mkdir -p "$root/etc/ssl/certs" "$root/licenses" "$root/usr/local/bin" \
-      && echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > "$root/etc/passwd" \
-      && echo 'nonroot:x:65532:' > "$root/etc/group" \
-      && echo 'hosts: files dns' > "$root/etc/nsswitch.conf" \
-      && cp LICENSE "$root/licenses/" \
-      && install -m 0755 "$(echo /target/*-linux-gnu/release/$program)" "$root/usr/local/bin/" \
-      || exit 1; \
+      install -D -m 0755 "$(echo /target/*-linux-gnu/release/$program)" "/images/$program/usr/local/bin/$program" || exit 1; \
     done \
  && rm -rf /target
+
+# The files of each image, all with the time of the commit.
+ARG SOURCE_DATE_EPOCH=0
+COPY LICENSE ./
+RUN for root in /images/*; do \
+      install -D -m 0644 -t "$root/etc/ssl/certs" /etc/ssl/certs/ca-certificates.crt \
+      && install -D -m 0644 -t "$root/licenses" LICENSE \
+      && echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > "$root/etc/passwd" \
+      && echo 'nonroot:x:65532:' > "$root/etc/group" \
+      || exit 1; \
+    done \
+ && find /images -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 FROM ${FINAL_IMAGE} AS simulator
 ARG AGORA_SNAPSHOT_COMMIT=unknown
@@ -63,7 +66,6 @@ LABEL org.opencontainers.image.title="agora-simulator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${AGORA_SNAPSHOT_COMMIT}"
-COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=builder /images/agora-simulator /
 ENV AGORA_SIMULATOR_LISTEN=0.0.0.0:8080
 EXPOSE 8080
@@ -80,7 +82,6 @@ LABEL org.opencontainers.image.title="agora-snapshot-operator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${AGORA_SNAPSHOT_COMMIT}"
-COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=builder /images/agora-snapshot-operator /
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/agora-snapshot-operator"]

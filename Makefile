@@ -42,17 +42,24 @@ gitops: servers ## Argo CD's and Flux's real programs on the files of examples/g
 	  $(TESTBED) exec -- $(CARGO) test --test gitops --locked --no-fail-fast
 
 .PHONY: lint
-lint: ## Formatting, clippy and documentation, with warnings denied
+lint: ## Formatting, clippy, documentation and workflows, with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --test gitops --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	@paths=$$(tests/programs/build actionlint) && export $$paths && $$ACTIONLINT -shellcheck= -pyflakes= && echo "lint: the workflows are right"
 
 .PHONY: deny
-deny: ## Licences, sources and bans of the dependencies (cargo-deny; installed on first use)
-	@[ -x $(DENY)/bin/cargo-deny ] || { echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"; \
-	  $(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY); }
-	@$(DENY)/bin/cargo-deny --workspace --log-level warn check bans licenses sources
+deny: $(DENY)/bin/cargo-deny ## Licences, sources and bans of the dependencies (cargo-deny; installed on first use)
+	@$< --workspace --log-level warn check bans licenses sources
+
+.PHONY: advisories
+advisories: $(DENY)/bin/cargo-deny ## Known vulnerabilities of the dependencies; fetches the RustSec database
+	@$< --workspace --log-level warn check advisories
+
+$(DENY)/bin/cargo-deny:
+	@echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"
+	@$(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY)
 
 .PHONY: generate
 generate: ## Writes crds/ anew from the types in src/api, and what is made from the chart
@@ -70,7 +77,7 @@ programs: servers
 servers:
 	@tests/programs/build > /dev/null
 
-# What the chart is rendered and validated with.
+# What the chart is rendered and validated with, and what its alerts are tested with.
 .PHONY: renderers
 renderers:
-	@tests/programs/build helm kubeconform > /dev/null
+	@tests/programs/build helm kubeconform promtool > /dev/null

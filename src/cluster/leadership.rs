@@ -1,10 +1,11 @@
 //! Leader election over a Lease (coordination.k8s.io/v1), so that of several replicas one works.
 //!
-//! Owns the loop that reads and writes the Lease, and tells the rest of the program whether it leads. Who may lead is
-//! decided in `candidate`. Every write is a replace on the resourceVersion that was read, so that of two that take
+//! Owns the loop that reads and writes the Lease. Who may lead is decided in `candidate`; `gate` tells the rest of the
+//! program. Every write is a replace on the resourceVersion that was read, so that of two that take
 //! over one fails. It only saves work: that no second session starts is kept by the claims, not by this.
 
 mod candidate;
+mod gate;
 #[cfg(test)]
 mod properties;
 
@@ -21,6 +22,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use self::candidate::Loss;
 use self::candidate::{Candidate, Decision, Moment, Record};
+pub use self::gate::Gate;
+use self::gate::Standing;
 use super::client::{CALL_LIMIT, CallError, within};
 use crate::metrics::Metrics;
 
@@ -53,78 +56,12 @@ pub struct Terms {
     pub retry_period: Duration,
 }
 
-/// Where this process stands.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Standing {
-    /// Nothing is known of the Lease.
-    Unknown,
-    /// Another leads.
-    Standby,
-    /// We lead until then, unless we renew.
-    Leading(Instant),
-    /// We led.
-    Lost(Loss),
-}
-
-/// Whether this process may work. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Gate(Option<watch::Receiver<Standing>>);
-
 /// An election under way.
 #[derive(Debug)]
 pub struct Election {
     gate: Gate,
     end: watch::Sender<bool>,
     looking: JoinHandle<()>,
-}
-
-impl Gate {
-    /// Without leader election: this process always may.
-    pub fn open() -> Self {
-        Self(None)
-    }
-
-    /// Whether this process leads at this moment. It does not after standing still for too long, even before it has
-    /// noticed.
-    pub fn is_open(&self) -> bool {
-        match &self.0 {
-            None => true,
-            Some(standing) => match *standing.borrow() {
-                Standing::Leading(until) => Instant::now() < until,
-                Standing::Unknown | Standing::Standby | Standing::Lost(_) => false,
-            },
-        }
-    }
-
-    /// Waits until this process leads; for ever where it always may.
-    pub async fn opened(self) {
-        self.wait(|standing| matches!(standing, Standing::Leading(_))).await;
-    }
-
-    /// Waits until it is known who leads; not at all where this process always may.
-    pub async fn known(self) {
-        if self.0.is_some() {
-            self.wait(|standing| *standing != Standing::Unknown).await;
-        }
-    }
-
-    /// Waits until this process has led and may not go on.
-    pub async fn lost(self) -> Loss {
-        match self.wait(|standing| matches!(standing, Standing::Lost(_))).await {
-            Standing::Lost(loss) => loss,
-            // The wait ends with nothing else.
-            Standing::Unknown | Standing::Standby | Standing::Leading(_) => std::future::pending().await,
-        }
-    }
-
-    async fn wait(self, is_so: impl FnMut(&Standing) -> bool) -> Standing {
-        if let Some(mut standing) = self.0
-            && let Ok(standing) = standing.wait_for(is_so).await
-        {
-            return standing.clone();
-        }
-        std::future::pending().await
-    }
 }
 
 impl Election {
@@ -151,7 +88,7 @@ impl Election {
             holder: None,
             told: None,
         };
-        Self { gate: Gate(Some(seen)), end, looking: tokio::spawn(elector.look_and_lead(ended)) }
+        Self { gate: Gate::of(seen), end, looking: tokio::spawn(elector.look_and_lead(ended)) }
     }
 
     /// Whether this process may work.

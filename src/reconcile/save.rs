@@ -38,25 +38,31 @@ impl Visit<'_> {
                 self.context.metrics.status_report(false);
                 return Ok(());
             }
-            match self.context.jobs.replace_status(&wanted).await {
+            let error = match self.context.jobs.replace_status(&wanted).await {
                 Ok(stored) => {
                     self.context.metrics.status_report(true);
                     self.stored = stored;
                     return Ok(());
                 }
-                Err(KubeError::Conflict) if conflicts < CONFLICTS => {
-                    conflicts += 1;
-                    self.take_newer(&unlearnt, happened).await?;
-                }
                 Err(KubeError::Gone) => return Err(KubeError::Gone),
                 Err(KubeError::Invalid(words)) => return self.save_sessions_alone(words).await,
-                Err(error @ (KubeError::Conflict | KubeError::Other(_))) => {
-                    let Some(wait) = waits.next() else { return Err(error) };
-                    warn!(job = self.stored.full_name(), %error, "the status was not saved; it is tried again");
-                    tokio::time::sleep(*wait).await;
-                    // The write may have landed although its answer was lost.
-                    self.take_newer(&unlearnt, happened).await?;
+                Err(KubeError::Conflict) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    match self.take_newer(&unlearnt, happened).await {
+                        Ok(()) => continue,
+                        Err(error @ KubeError::Other(_)) => error,
+                        Err(error) => return Err(error),
+                    }
                 }
+                Err(error @ (KubeError::Conflict | KubeError::Other(_))) => error,
+            };
+            let Some(wait) = waits.next() else { return Err(error) };
+            warn!(job = self.stored.full_name(), %error, "the status was not saved; it is tried again");
+            tokio::time::sleep(*wait).await;
+            // The write may have landed although its answer was lost. What cannot be read is tried again with the write.
+            match self.take_newer(&unlearnt, happened).await {
+                Ok(()) | Err(KubeError::Other(_)) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -69,12 +75,7 @@ impl Visit<'_> {
     /// Reads the object anew and works the result into it. The generation stays that of the visit: the status never
     /// claims a newer one than was acted upon.
     async fn take_newer(&mut self, unlearnt: &Observed, happened: &Happened) -> Result<(), KubeError> {
-        let newer = match self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await {
-            Ok(newer) => newer,
-            // The next turn of the loop tries the write again, and this with it.
-            Err(KubeError::Other(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let newer = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await?;
         if newer.uid() != self.stored.uid() {
             return Err(KubeError::Gone);
         }

@@ -101,6 +101,11 @@ async fn where_nothing_runs_the_finalizers_go_once_the_pods_have() {
     release.pod("evicted").await;
     release.pod_is("evicted", "Failed").await;
     suspended(&world, "idle").await;
+    let mut spec = world.spec("waiting");
+    spec["credentialsRef"]["name"] = json!("nowhere");
+    world.create("waiting", spec).await;
+    let waiting = world.until_ready_is("waiting", "False", "WaitingForSecret").await;
+    assert!(has_finalizer(&waiting), "{waiting:#}");
     let before = finished(&world, "done").await;
     assert!(has_finalizer(&before), "{before:#}");
     let mut drain = release.drain(&mut world, &[]);
@@ -114,15 +119,40 @@ async fn where_nothing_runs_the_finalizers_go_once_the_pods_have() {
     release.pod_ended("one").await;
     let (drained, said) = drain.ended().await;
     assert!(drained, "{said}");
-    assert_has(&said, &["scaled from 2 to 0", "No pod of the operator is left", "Drained: 2 SnapshotJobs"]);
+    assert_has(&said, &["scaled from 2 to 0", "No pod of the operator is left", "Drained: 3 SnapshotJobs"]);
     assert_eq!(release.replicas().await, 0);
     assert_withdrawn(&world, "idle").await;
+    assert_withdrawn(&world, "waiting").await;
     let after = now(&world, "done").await;
     assert!(!has_finalizer(&after));
     assert_eq!(after["status"], before["status"], "a finished job keeps its words");
     world.start_operator().await;
     world.until_ready_is("idle", "True", "Suspended").await;
+    world.until_ready_is("waiting", "False", "WaitingForSecret").await;
     assert_eq!(world.calls("start").await.len(), 1, "of the one that is done");
+    world.end().await;
+}
+
+/// Between the list and the end of its pods the operator is at work.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_begins_meanwhile_is_refused_too() {
+    let mut world = Plan::new("drain-late").faster(20).make().await;
+    let release = Release::install(&world, 1).await;
+    release.pod("working").await;
+    suspended(&world, "idle").await;
+    let mut drain = release.drain(&mut world, &["--sessions=Refuse"]);
+    drain.until_says("to be gone: working").await;
+    let job = capturing(&world, "late").await;
+    release.pod_ended("working").await;
+    let (drained, said) = drain.ended().await;
+    assert!(!drained, "{said}");
+    assert_has(&said, &["a session began while the operator was being ended", "scaled up to 1 again"]);
+    assert_lists(&said, &job);
+    assert_eq!(release.replicas().await, 1);
+    assert!(has_finalizer(&now(&world, "late").await));
+    assert!(says(&now(&world, "idle").await, "Ready", "True", "Suspended"));
+    assert_eq!(world.one_at_a_time("late").await.len(), 1);
+    assert!(world.calls("stop").await.is_empty());
     world.end().await;
 }
 
@@ -235,7 +265,7 @@ async fn a_drain_that_is_ended_brings_the_operator_back() {
 async fn without_a_deployment_the_watched_jobs_are_withdrawn_and_no_other() {
     let mut world = Plan::new("drain-alone").faster(20).make().await;
     let other = Plan::new("drain-other").faster(20).make().await;
-    let release = Release::with_rules(&world, role::drain_rules(NAME)).await;
+    let release = Release::with_rules(&world, role::drain_rules()).await;
     capturing(&world, "lobby").await;
     capturing(&other, "lobby").await;
     world.stop_operator().await;
@@ -283,7 +313,7 @@ async fn a_missing_right_is_named() {
         capturing(&world, "lobby").await;
         let release = Release::install(&world, 1).await;
         release.pod("working").await;
-        let mut rules = role::drain_rules(NAME);
+        let mut rules = role::drain_rules();
         rules[rule]["verbs"].as_array_mut().expect("verbs").retain(|one| one != verb);
         rules.as_array_mut().expect("rules").retain(|rule| rule["verbs"] != json!([]));
         release.allow_only(&world, rules).await;

@@ -38,7 +38,7 @@ async fn world(name: &'static str, lease: &str, deadline: &str) -> World {
 /// The same with a leader `pod-a`, which the world knows, and a standby `pod-b`.
 async fn leader_and_standby(name: &'static str, lease: &str, deadline: &str) -> (World, Operator) {
     let mut world = world(name, lease, deadline).await;
-    world.grant(role::leader_election(LEASE_NAME)).await;
+    world.grant(role::leader_election()).await;
     world.operator_options.environment = vec![("POD_NAME".into(), "pod-a".into())];
     world.start_operator().await;
     until_leads(&world, world.operator.as_ref().expect("an operator")).await;
@@ -176,7 +176,7 @@ async fn a_leader_that_stood_still_ends_and_starts_nothing_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_finds_another_in_its_place_saves_what_it_began_and_ends() {
     let mut world = world("leader-taken", "6s", "4s").await;
-    world.grant(role::leader_election(LEASE_NAME)).await;
+    world.grant(role::leader_election()).await;
     world.start_operator().await;
     claimed_with(&world, json!({"delayAfterMs": 4000})).await;
     world.until_sessions(&[], 1).await;
@@ -248,7 +248,7 @@ async fn without_the_right_to_leases_it_says_so_waits_and_begins_when_it_may() {
     let job = world.jobs().get("lobby").await.expect("the job");
     assert_eq!(job.data["status"], json!({"observedGeneration": -1}), "nothing is visited");
 
-    world.grant(role::leader_election(LEASE_NAME)).await;
+    world.grant(role::leader_election()).await;
     process.answers(&format!("{health}/readyz"), SOON).await.expect("it is ready");
     world.until_capturing("lobby").await;
     process.terminate();

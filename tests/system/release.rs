@@ -20,7 +20,7 @@ use crate::role;
 use crate::world::{SOON, World};
 
 /// Name of the Deployment.
-pub const NAME: &str = "the-operator";
+pub const NAME: &str = "agora-snapshot-operator";
 
 /// A release of the operator.
 pub struct Release {
@@ -36,7 +36,7 @@ pub struct Drain(Process);
 impl Release {
     /// With a Deployment of so many replicas.
     pub async fn install(world: &World, replicas: i32) -> Self {
-        let release = Self::with_rules(world, role::drain_rules(NAME)).await;
+        let release = Self::with_rules(world, role::drain_rules()).await;
         let labels = json!({"app.kubernetes.io/name": "operator"});
         let deployment = json!({"metadata": {"name": NAME}, "spec": {"replicas": replicas,
             "selector": {"matchLabels": labels},

@@ -1,47 +1,48 @@
-//! What the operator, and who drains it, may do in these tests: exactly what they need, so that a request beyond it
-//! shows as a 403.
+//! What the operator, and who drains it, may do in these tests: exactly what the chart grants, so that a request beyond
+//! it shows as a 403.
+//! That the golden files are what the chart renders is proved in tests/chart.
 
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use std::path::Path;
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
-/// Name of the role.
-pub(crate) const NAME: &str = "agora-snapshot-operator-under-test";
+/// Name of the ClusterRole under which most tests run.
+pub const NAME: &str = "agora-snapshot-operator-under-test";
 
-/// The role.
-pub(crate) fn role() -> ClusterRole {
-    serde_json::from_value(json!({
-        "metadata": {"name": NAME},
-        "rules": [
-            {"apiGroups": ["agora-snapshot.dev"], "resources": ["snapshotjobs"],
-             "verbs": ["get", "list", "watch", "patch", "delete"]},
-            {"apiGroups": ["agora-snapshot.dev"], "resources": ["snapshotjobs/status"], "verbs": ["update", "patch"]},
-            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
-            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
-        ],
-    }))
-    .expect("a ClusterRole")
+/// The rules for all namespaces, of the chart's default values.
+pub fn everywhere() -> Vec<PolicyRule> {
+    granted("default", "ClusterRole", "agora-system:agora-snapshot-operator")
 }
 
-/// What it needs more for leader election, in its own namespace: a Lease that does not exist yet cannot be limited by
-/// its name.
-pub fn leader_election(lease: &str) -> Value {
-    json!([
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [lease],
-         "verbs": ["get", "update"]},
-    ])
+/// The rules in each of the namespaces that are watched.
+pub fn in_watched_namespaces() -> Vec<PolicyRule> {
+    granted("watch-namespaces", "Role", "agora-snapshot-operator")
 }
 
-/// What it needs more for `--watch-secrets`.
+/// What it may do more in its own namespace for leader election.
+pub fn leader_election() -> Value {
+    json!(granted("high-availability", "Role", "agora-snapshot-operator-own-namespace"))
+}
+
+/// What it may do more for `--watch-secrets`.
 pub fn watch_secrets() -> Value {
     json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
 }
 
-/// What `drain` needs beside the operator's own rules, in the namespace of this Deployment.
-pub(crate) fn drain_rules(deployment: &str) -> Value {
-    json!([
-        {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [deployment], "verbs": ["get"]},
-        {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [deployment], "verbs": ["patch"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-    ])
+/// What `drain` may do beside the operator's own rules, in the namespace of the Deployment.
+pub fn drain_rules() -> Value {
+    json!(granted("default", "Role", "agora-snapshot-operator-uninstall-deployment"))
+}
+
+/// The rules of the role of that kind and name that the chart renders with the values of a golden file.
+fn granted(golden: &str, kind: &str, name: &str) -> Vec<PolicyRule> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/chart/golden/{golden}.yaml"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let role = text
+        .split("\n---\n")
+        .filter_map(|document| serde_saphyr::from_str::<Value>(document).ok())
+        .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("{} has no {kind} {name}", path.display()));
+    serde_json::from_value(role["rules"].clone()).expect("rules")
 }

@@ -11,9 +11,9 @@ use agora_snapshot_testbed::{
     Marker, Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, Writes, operator_program,
     simulator_program,
 };
-use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{Event, Secret};
-use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Event, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, CustomResourceExt, ResourceExt};
@@ -40,6 +40,8 @@ pub struct Plan {
     settings: Vec<String>,
     app_certificate: Option<String>,
     operator_arguments: Vec<String>,
+    operator_role: Option<Vec<PolicyRule>>,
+    log_level: &'static str,
 }
 
 /// One test's world.
@@ -71,7 +73,15 @@ struct Witness {
 impl Plan {
     /// A world for the test `name`, in real time.
     pub fn new(name: &'static str) -> Self {
-        Self { name, scale: 1, settings: vec![], app_certificate: None, operator_arguments: vec![] }
+        Self {
+            name,
+            scale: 1,
+            settings: vec![],
+            app_certificate: None,
+            operator_arguments: vec![],
+            operator_role: None,
+            log_level: "info,agora_snapshot_operator=trace",
+        }
     }
 
     /// Time runs so much faster, for the operator and the simulator alike.
@@ -95,6 +105,19 @@ impl Plan {
     /// One more argument for the operator.
     pub fn operator_argument(mut self, argument: &str) -> Self {
         self.operator_arguments.push(argument.into());
+        self
+    }
+
+    /// The operator runs as a service account of its own, which may do this in the world's namespace, and nothing else.
+    /// Without it, it is a user who may do in all namespaces what the chart grants by default.
+    pub fn operator_role(mut self, rules: Vec<PolicyRule>) -> Self {
+        self.operator_role = Some(rules);
+        self
+    }
+
+    /// What the operator logs, instead of all that itself has to say.
+    pub fn log_level(mut self, directives: &'static str) -> Self {
+        self.log_level = directives;
         self
     }
 
@@ -131,16 +154,19 @@ impl Plan {
         .await
         .expect("a simulator");
         let mut arguments = self.operator_arguments;
-        arguments
-            .extend(["--log-format=text".into(), "--log-level=info,agora_snapshot_operator=trace".into()]);
+        arguments.extend(["--log-format=text".into(), format!("--log-level={}", self.log_level)]);
         let operator_options = OperatorOptions {
-            kubeconfig: plane.kubeconfig("operator").expect("a kubeconfig"),
+            kubeconfig: match self.operator_role {
+                None => plane.kubeconfig("operator").expect("a kubeconfig"),
+                Some(rules) => service_account(testbed, &client, &namespace, rules).await,
+            },
             agora_endpoints: vec![simulator.url().to_owned()],
             storage_endpoint: Some(testbed.s3().endpoint().to_owned()),
             time_scale: Some(self.scale),
             namespaces: vec![namespace.clone()],
             arguments,
             environment: vec![],
+            unready: false,
         };
         let witness = Arc::default();
         let (versions, changed) = watch::channel(0);
@@ -175,11 +201,41 @@ pub async fn install(client: &Client) {
     let established = kube::runtime::conditions::is_crd_established();
     let wait = kube::runtime::wait::await_condition(crds, SnapshotJob::crd_name(), established);
     tokio::time::timeout(SOON, wait).await.expect("in time").expect("the CRD is established");
-    let mut role = serde_json::to_value(role::role()).expect("a role");
-    role["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
-    role["kind"] = json!("ClusterRole");
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": role::NAME}, "rules": role::everywhere()});
     let roles: Api<ClusterRole> = Api::all(client.clone());
     roles.patch(role::NAME, &apply, &Patch::Apply(role)).await.expect("the role is applied");
+}
+
+/// A service account `operator` in the namespace with these rights in it, and its kubeconfig.
+async fn service_account(
+    testbed: &Testbed,
+    client: &Client,
+    namespace: &str,
+    rules: Vec<PolicyRule>,
+) -> PathBuf {
+    let post = PostParams::default();
+    let metadata = json!({"name": "operator"});
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let account = serde_json::from_value(json!({"metadata": metadata})).expect("a service account");
+    accounts.create(&post, &account).await.expect("the service account is created");
+    let role = serde_json::from_value(json!({"metadata": metadata, "rules": rules})).expect("a role");
+    Api::<Role>::namespaced(client.clone(), namespace)
+        .create(&post, &role)
+        .await
+        .expect("the role is created");
+    let binding = serde_json::from_value(json!({
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+    }))
+    .expect("a binding");
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+    bindings.create(&post, &binding).await.expect("the binding is created");
+    let request = serde_json::from_value(json!({"spec": {"audiences": []}})).expect("a token request");
+    let token = accounts.create_token_request("operator", &post, &request).await.expect("a token");
+    let token = token.status.expect("the token's status").token;
+    testbed.control_plane().kubeconfig_for_token(namespace, &token).expect("a kubeconfig")
 }
 
 async fn watch_all(
@@ -191,7 +247,9 @@ async fn watch_all(
     let resource = kube::api::ApiResource::erase::<SnapshotJob>(&());
     let jobs: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
     let mut events = watcher(jobs, watcher::Config::default()).default_backoff().boxed();
-    while let Ok(Some(event)) = events.try_next().await {
+    while let Some(event) = events.next().await {
+        // After an error the watcher goes on by itself: it lists again.
+        let Ok(event) = event else { continue };
         let mut witness = witness.lock().expect("no panic under the lock");
         match event {
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
@@ -247,6 +305,12 @@ impl World {
         let (client, params) = (self.client.clone(), PostParams::default());
         Api::namespaced(client.clone(), &self.namespace).create(&params, &role).await.expect("the role");
         Api::namespaced(client, &self.namespace).create(&params, &binding).await.expect("the binding");
+    }
+
+    /// Starts an operator that may never become ready.
+    pub async fn start_operator_unready(&mut self) {
+        self.operator_options.unready = true;
+        self.start_operator().await;
     }
 
     /// Ends the operator as a crash does.
@@ -501,6 +565,11 @@ impl World {
 
     // === the end ===
 
+    /// The operators' logs.
+    pub fn log(&self) -> String {
+        self.logs.iter().map(|path| std::fs::read_to_string(path).expect("a log")).collect()
+    }
+
     /// The last lines of the operators' logs.
     pub fn log_tail(&self) -> String {
         let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
@@ -508,6 +577,22 @@ impl World {
             text.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
         };
         self.logs.iter().map(|path| format!("--- {}\n{}\n", path.display(), tail(read(path)))).collect()
+    }
+
+    /// Waits until a line of the operators' logs contains `text`.
+    pub async fn until_logged(&self, text: &str) {
+        let logged = |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|log| log.contains(text));
+        self.eventually(&format!("{text:?} in the log"), SOON, || {
+            let found = self.logs.iter().any(logged).then_some(());
+            async move { found }
+        })
+        .await;
+    }
+
+    /// Lets a world go in which something was meant to be impossible. Namespace and sessions end with the run.
+    pub async fn abandon(mut self) {
+        self.kill_operator().await;
+        self.watching.abort();
     }
 
     /// Checks what must hold whatever the test was about, and lets the world go.

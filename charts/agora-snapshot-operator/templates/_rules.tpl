@@ -8,7 +8,7 @@
   verbs: [get, list, watch, patch, delete]
 - apiGroups: [agora-snapshot.dev]
   resources: [snapshotjobs/status]
-  verbs: [update, patch]
+  verbs: [update]
 - apiGroups: [""]
   resources: [secrets]
   verbs: {{ .watchSecrets | ternary "[get, list, watch]" "[get]" }}

@@ -24,6 +24,8 @@ pub struct OperatorOptions {
     pub time_scale: Option<u32>,
     /// The namespaces it looks at; all of them if empty.
     pub namespaces: Vec<String>,
+    /// Whether it is enough that it lives: it may lack what it needs to become ready.
+    pub unready: bool,
     /// Further arguments.
     pub arguments: Vec<String>,
     /// Further environment variables.
@@ -39,7 +41,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts the program with its log in `folder` and waits until `/readyz` answers.
+    /// Starts the program with its log in `folder` and waits until `/readyz` answers, or `/healthz` if it may
+    /// remain unready.
     pub async fn start(program: &Path, folder: &Path, options: OperatorOptions) -> Result<Self> {
         let log = folder.join(format!("operator-{}.log", &crate::random_hex()[..8]));
         again_if_port_was_taken(async || {
@@ -54,7 +57,8 @@ impl Operator {
                 .args(options.flags())
                 .start()?;
             let (health_url, metrics_url) = (format!("http://{health}"), format!("http://{metrics}"));
-            process.answers(&format!("{health_url}/readyz"), START).await?;
+            let probe = if options.unready { "healthz" } else { "readyz" };
+            process.answers(&format!("{health_url}/{probe}"), START).await?;
             Ok(Self { process, health_url, metrics_url })
         })
         .await

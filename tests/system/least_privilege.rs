@@ -1,0 +1,120 @@
+//! The chart's role is enough and not too much: nothing is refused in a whole life, and without any one of its rights
+//! something is.
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use serde_json::json;
+
+use crate::crash::claimed_with;
+use crate::role;
+use crate::world::{Plan, SOON, World};
+
+/// Worlds at the same time: each waits most of the time.
+const AT_ONCE: usize = 3;
+
+/// One verb on one resource.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Right {
+    group: String,
+    resource: String,
+    verb: String,
+}
+
+impl Right {
+    /// As the API server says that it is missing.
+    fn refusal(&self) -> String {
+        format!("cannot {} resource {:?} in API group {:?}", self.verb, self.resource, self.group)
+    }
+}
+
+fn rights(rules: &[PolicyRule]) -> Vec<Right> {
+    let mut rights = vec![];
+    for rule in rules {
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                for verb in &rule.verbs {
+                    rights.push(Right {
+                        group: group.clone(),
+                        resource: resource.clone(),
+                        verb: verb.clone(),
+                    });
+                }
+            }
+        }
+    }
+    rights
+}
+
+fn rules(rights: &[Right]) -> Vec<PolicyRule> {
+    rights
+        .iter()
+        .map(|right| PolicyRule {
+            api_groups: Some(vec![right.group.clone()]),
+            resources: Some(vec![right.resource.clone()]),
+            verbs: vec![right.verb.clone()],
+            ..PolicyRule::default()
+        })
+        .collect()
+}
+
+fn life(name: &'static str, rules: Vec<PolicyRule>) -> Plan {
+    Plan::new(name).faster(20).operator_role(rules)
+}
+
+/// A job that needs every right: begun, its claim disturbed, restarted (which repeats events), completed, and deleted
+/// when its time to live is over.
+async fn whole_life(world: &World) {
+    claimed_with(world, json!({"delayAfterMs": 2000})).await;
+    // The status was read before this; the sid can be saved only after the object is read again.
+    world.patch("lobby", json!({"metadata": {"labels": {"disturbed": "yes"}}})).await;
+    world.until_capturing("lobby").await;
+    for restart in ["monday", "tuesday"] {
+        let annotations = json!({"annotations": {"agora-snapshot.dev/restart": restart}});
+        world.patch("lobby", json!({"metadata": annotations})).await;
+        world
+            .until("lobby", "the restart to be answered", SOON, |job| {
+                job["status"]["lastHandledRestart"] == restart
+            })
+            .await;
+        world.until_capturing("lobby").await;
+    }
+    let limits = json!({"durationSeconds": 1, "ttlSecondsAfterFinished": 0});
+    world.patch("lobby", json!({"spec": limits})).await;
+    world.until_gone("lobby", SOON).await;
+    assert!(world.live_sessions().await.is_empty());
+}
+
+/// `World::end` looks for requests that were refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_is_enough_for_a_whole_life() {
+    let world = life("role-cluster", role::everywhere()).make().await;
+    whole_life(&world).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_of_watched_namespaces_are_enough() {
+    let world = life("role-namespaces", role::in_watched_namespaces()).make().await;
+    whole_life(&world).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_right_is_too_much() {
+    let all = rights(&role::everywhere());
+    assert!(all.len() >= 9, "{all:?}");
+    let each = all.iter().map(|missing| {
+        let rest: Vec<_> = all.iter().filter(|right| *right != missing).cloned().collect();
+        async move {
+            let mut world = life("role-less", rules(&rest)).make_without_operator().await;
+            world.start_operator_unready().await;
+            let refusal = missing.refusal();
+            tokio::select! {
+                () = whole_life(&world) => panic!("a whole life went by, and nobody missed {missing:?}"),
+                () = world.until_logged(&refusal) => {}
+            }
+            world.abandon().await;
+        }
+    });
+    stream::iter(each).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+}
