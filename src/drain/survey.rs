@@ -65,8 +65,9 @@ impl Survey {
         say("Nothing was changed. Choose one:");
         say("- end them yourself: delete these jobs, or set spec.suspend to true, and try again;");
         say(
-            "- have them stopped: --sessions Stop (in the chart uninstall.sessions: Stop; upgrade the release to it \
-             first); the jobs stay, and an operator that is installed again goes on with them;",
+            "- have them stopped: --sessions Stop (in the chart uninstall.sessions: Stop; as Helm upgrades no release \
+             whose uninstall has failed, first `helm rollback` it to the newest revision of `helm history`, then \
+             upgrade it); the jobs stay, and an operator that is installed again goes on with them;",
         );
         say("- leave them running, billed and looked after by nobody: --sessions Leave.");
     }

@@ -40,13 +40,16 @@ for hierarchy in $hierarchies; do
   fi
 done
 
+# The first process within moves itself to the cgroup; unshare, its parent out here, must not be in there, as it could
+# not leave again, and a cgroup of version 2 that has processes can hand no controllers to the pods' own.
+# shellcheck disable=SC2016 # expanded by that process
+enter='for hierarchy in $1; do echo 0 >"$hierarchy/$2/cgroup.procs" || exit 1; done
+shift 2
+exec unshare --cgroup sh -c "$@"'
+
 exec 3<&0
-(
-  for hierarchy in $hierarchies; do
-    echo 0 >"$hierarchy/$name/cgroup.procs" || exit 1
-  done
-  exec unshare --net --mount --pid --cgroup --ipc --uts --fork --kill-child --mount-proc sh -c "$@" 3<&-
-) </dev/null &
+unshare --net --mount --pid --ipc --uts --fork --kill-child --mount-proc \
+  sh -c "$enter" enter "$hierarchies" "$name" "$@" </dev/null 3<&- &
 child=$!
 (read -r _ <&3; kill -s KILL $child) >/dev/null 2>&1 &
 watcher=$!
