@@ -52,7 +52,8 @@ fn run(folder: &Path, object: &Value, arguments: &[&str], environment: &[(&str, 
     let mut command = Command::new(programs::argocd());
     command.args(["admin", "settings", "resource-overrides", arguments[0]]).arg(&path);
     command.args(&arguments[1..]).arg("--argocd-cm-path").arg(configuration());
-    command.env("HOME", folder).envs(environment.iter().copied());
+    // It leaves files of its own among the temporary ones.
+    command.env("HOME", folder).env("TMPDIR", folder).envs(environment.iter().copied());
     let output = command.output().expect("argocd runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "argocd {arguments:?} on {name}: {}\n{errors}", output.status);

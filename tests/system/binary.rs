@@ -158,7 +158,7 @@ fn promised() -> Vec<&'static str> {
 async fn probes_answer_and_every_promised_metric_is_there() {
     let plan = Plan::new("probes").faster(20).operator_argument("--snapshot-status-interval=10s");
     let mut world = plan.operator_argument("--leader-election").make_without_operator().await;
-    world.grant(role::leader_election("agora-snapshot-operator")).await;
+    world.grant(role::leader_election()).await;
     world.operator_options.arguments.push(format!("--operator-namespace={}", world.namespace));
     world.start_operator().await;
     world.simulator.join("lobby", 7).await.expect("a user joins");
