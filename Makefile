@@ -45,7 +45,7 @@ gitops: servers ## Argo CD's and Flux's real programs on the files of examples/g
 lint: ## Formatting, clippy, documentation and workflows, with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --test gitops --locked -- -D warnings
+	$(CARGO) clippy --test gitops --test e2e --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	@paths=$$(tests/programs/build actionlint) && export $$paths && $$ACTIONLINT -shellcheck= -pyflakes= && echo "lint: the workflows are right"
 
@@ -60,6 +60,11 @@ advisories: $(DENY)/bin/cargo-deny ## Known vulnerabilities of the dependencies;
 $(DENY)/bin/cargo-deny:
 	@echo "deny: building cargo-deny $(DENY_VERSION), about 5 min on 2 cores, once"
 	@$(CARGO) install --quiet --locked cargo-deny --version $(DENY_VERSION) --root $(DENY)
+
+.PHONY: image
+image: ## The images of operator and simulator, in target/images, tested (Linux, root)
+	@tests/e2e/images/build
+	@tests/e2e/images/check
 
 .PHONY: generate
 generate: ## Writes crds/ anew from the types in src/api, and what is made from the chart

@@ -99,9 +99,11 @@ pub(crate) fn refusal(values: &Value) -> String {
 
 fn template(release: &str, namespace: &str, values: &Value, flags: &[&str]) -> Output {
     let chart = chart();
-    let arguments =
-        ["template", release, chart.to_str().expect("UTF-8"), "--namespace", namespace, "--values", "-"];
-    helm(&[&arguments, flags].concat(), &values.to_string())
+    let chart = chart.to_str().expect("UTF-8");
+    // The release of Kubernetes is told, as without a cluster it is one that depends on how Helm was built.
+    let fixed =
+        ["template", release, chart, "--namespace", namespace, "--kube-version", "1.33.0", "--values", "-"];
+    helm(&[&fixed, flags].concat(), &values.to_string())
 }
 
 /// Runs Helm with this on its standard input. It asks no cluster and reads no settings of the user.

@@ -30,6 +30,11 @@ fn roles<'rendered>(rendered: &'rendered Rendered, name: &str) -> Vec<(&'rendere
     roles.map(|role| (role["metadata"]["namespace"].as_str().expect("a namespace"), &role["rules"])).collect()
 }
 
+/// The rule about events.
+fn events() -> Value {
+    json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]})
+}
+
 #[test]
 fn watched_namespaces_get_the_same_rights_as_roles_and_nothing_is_granted_beyond() {
     let rights = &everywhere().get("ClusterRole", &cluster_name(""))["rules"].clone();
@@ -38,8 +43,7 @@ fn watched_namespaces_get_the_same_rights_as_roles_and_nothing_is_granted_beyond
     for kind in ["ClusterRole", "ClusterRoleBinding"] {
         assert!(rendered.of_kind(kind).is_empty(), "{kind} in:\n{}", rendered.text);
     }
-    let events =
-        json!([{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]);
+    let events = json!([events()]);
     assert_eq!(roles(&rendered, &format!("{FULL_NAME}-own-namespace")), [(NAMESPACE, &events)]);
     // Watched itself, the release's namespace needs no second Role.
     let rendered = render(&json!({"watchNamespaces": ["one", NAMESPACE]}));
@@ -49,17 +53,18 @@ fn watched_namespaces_get_the_same_rights_as_roles_and_nothing_is_granted_beyond
 #[test]
 fn a_lease_is_granted_by_name_and_only_with_leader_election() {
     let election = json!({"enabled": true});
-    let rules = [
-        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]}),
-        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [FULL_NAME],
-               "verbs": ["get", "update"]}),
-        json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}),
-    ];
+    let lease = json!([
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [FULL_NAME],
+         "verbs": ["get", "update"]},
+    ]);
+    let mut with_events = lease.clone();
+    with_events.as_array_mut().expect("rules").push(events());
     let own = format!("{FULL_NAME}-own-namespace");
     let rendered = render(&json!({"leaderElection": election}));
-    assert_eq!(roles(&rendered, &own), [(NAMESPACE, &json!(rules[..2]))]);
+    assert_eq!(roles(&rendered, &own), [(NAMESPACE, &lease)]);
     let rendered = namespaced(json!({"leaderElection": election}));
-    assert_eq!(roles(&rendered, &own), [(NAMESPACE, &json!(rules))]);
+    assert_eq!(roles(&rendered, &own), [(NAMESPACE, &with_events)]);
     for rendered in [everywhere(), namespaced(json!({}))] {
         assert!(!rendered.text.contains("leases"), "{}", rendered.text);
     }
@@ -67,9 +72,8 @@ fn a_lease_is_granted_by_name_and_only_with_leader_election() {
 
 #[test]
 fn secrets_are_only_got_unless_watching_is_asked_for() {
-    for (values, verbs) in
-        [(json!({}), json!(["get"])), (json!({"secrets": {"watch": true}}), json!(["get", "list", "watch"]))]
-    {
+    let watched = json!(["get", "list", "watch"]);
+    for (values, verbs) in [(json!({}), json!(["get"])), (json!({"secrets": {"watch": true}}), watched)] {
         for rendered in [render(&values), namespaced(values.clone())] {
             let mut seen = 0;
             for role in [rendered.of_kind("Role"), rendered.of_kind("ClusterRole")].concat() {
@@ -97,10 +101,7 @@ fn the_uninstall_hook_may_do_what_the_operator_may_and_stop_its_deployment() {
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
     ]);
     let mut with_events = deployment.clone();
-    with_events
-        .as_array_mut()
-        .expect("rules")
-        .push(json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}));
+    with_events.as_array_mut().expect("rules").push(events());
     let local = format!("{FULL_NAME}-uninstall-deployment");
     let rendered = everywhere();
     assert_eq!(&rendered.get("ClusterRole", &cluster_name("-uninstall"))["rules"], rights);

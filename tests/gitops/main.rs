@@ -22,6 +22,7 @@ mod situations;
 #[allow(dead_code, reason = "the system tests use all of it")]
 #[path = "../system/kstatus.rs"]
 mod kstatus;
+#[allow(dead_code, reason = "the system tests use all of it")]
 #[path = "../system/role.rs"]
 mod role;
 #[allow(dead_code, reason = "the system tests use all of it")]

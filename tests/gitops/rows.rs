@@ -201,6 +201,13 @@ pub fn rows() -> Vec<Row> {
             "AccountSuspended: ",
             reported(refused(Reason::AccountSuspended, true)),
         ),
+        row(
+            "operator-removed",
+            InProgress,
+            "Progressing",
+            "OperatorRemoved: ",
+            reported(with(seen(), |seen| seen.withdrawing = true)),
+        ),
         row("edited", InProgress, "Progressing", "newest spec", Make::EditedAfter(Box::new(running()))),
         row("deleting", Terminating, "Progressing", "Pending deletion", Make::Deleted(Box::new(running()))),
         row(

@@ -54,6 +54,7 @@ pub fn seen() -> Observed {
         keys_end: None,
         token_end: None,
         unreadable: Vec::new(),
+        withdrawing: false,
     }
 }
 

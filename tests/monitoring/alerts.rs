@@ -13,9 +13,9 @@ const RULES: &str = "charts/agora-snapshot-operator/files/alerts.yaml";
 const CRITICAL: [&str; 3] = ["AgoraSnapshotOperatorDown", "AgoraSnapshotNoLeader", "AgoraSnapshotOrphanRisk"];
 
 /// One alert.
-pub struct Rule {
-    pub name: String,
-    pub value: Value,
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) value: Value,
 }
 
 impl Rule {
@@ -36,7 +36,7 @@ impl Rule {
 }
 
 /// All alerts of the file.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let text = std::fs::read_to_string(root().join(RULES)).expect(RULES);
     let file: Value = serde_saphyr::from_str(&text).expect("YAML");
     let groups = file["groups"].as_array().expect("groups");

@@ -17,7 +17,7 @@ fn pattern(text: &str) -> Regex {
 }
 
 /// What is wrong with the names in it, if anything.
-pub fn problems(expression: &str) -> Vec<String> {
+pub(crate) fn problems(expression: &str) -> Vec<String> {
     let known = metrics();
     let named = named(expression);
     let mut problems = vec![];
@@ -49,7 +49,7 @@ pub fn problems(expression: &str) -> Vec<String> {
 }
 
 /// A label, and the values that are asked for.
-pub fn matchers(text: &str) -> Vec<(String, Vec<String>)> {
+pub(crate) fn matchers(text: &str) -> Vec<(String, Vec<String>)> {
     pattern(r#"([a-z_]+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#)
         .captures_iter(text)
         .map(|found| (found[1].to_owned(), found[2].split('|').map(str::to_owned).collect()))

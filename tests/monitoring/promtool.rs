@@ -5,19 +5,19 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The project's folder.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A folder of its own for files of a test.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("monitoring").join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
     folder
 }
 
 /// What promtool says of `arguments`: whether it accepts, and its words.
-pub fn promtool<'a>(arguments: impl IntoIterator<Item = &'a str>) -> (bool, String) {
+pub(crate) fn promtool<'a>(arguments: impl IntoIterator<Item = &'a str>) -> (bool, String) {
     let output = Command::new(program()).args(arguments).output().expect("promtool runs");
     let words = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&words).into_owned())

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 /// A metric of the reference.
 #[derive(Debug)]
-pub struct Metric {
-    pub kind: String,
+pub(crate) struct Metric {
+    pub(crate) kind: String,
     /// Labels with the values they may have; none where the reference names none.
-    pub labels: BTreeMap<String, Vec<String>>,
+    pub(crate) labels: BTreeMap<String, Vec<String>>,
 }
 
 /// By name.
-pub fn metrics() -> BTreeMap<String, Metric> {
+pub(crate) fn metrics() -> BTreeMap<String, Metric> {
     let document = include_str!("../../docs/metrics.md");
     let mut metrics: BTreeMap<String, Metric> = document.lines().filter_map(row).collect();
     let process = document.lines().filter(|line| line.starts_with("`process_"));

@@ -8,7 +8,7 @@ use crate::promtool::root;
 const PAGES: &str = "https://github.com/agora-snapshot/agora-snapshot-operator/blob/main/docs/runbooks/";
 
 /// Names of the files with this ending in a folder, without it.
-pub fn stems(folder: &str, ending: &str) -> BTreeSet<String> {
+pub(crate) fn stems(folder: &str, ending: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(root().join(folder)).expect(folder);
     let names = entries.map(|entry| entry.expect(folder).file_name().into_string().expect("UTF-8"));
     names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use agora_snapshot_operator::api::SnapshotJob;
 
+use crate::role;
 use crate::telling::{assert_has, says};
 use crate::world::{Plan, SOON, World};
 
@@ -155,8 +156,11 @@ fn promised() -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_answer_and_every_promised_metric_is_there() {
-    let world =
-        Plan::new("probes").faster(20).operator_argument("--snapshot-status-interval=10s").make().await;
+    let plan = Plan::new("probes").faster(20).operator_argument("--snapshot-status-interval=10s");
+    let mut world = plan.operator_argument("--leader-election").make_without_operator().await;
+    world.grant(role::leader_election("agora-snapshot-operator")).await;
+    world.operator_options.arguments.push(format!("--operator-namespace={}", world.namespace));
+    world.start_operator().await;
     world.simulator.join("lobby", 7).await.expect("a user joins");
     world.create("lobby", world.spec("lobby")).await;
     world.until_capturing("lobby").await;
@@ -199,6 +203,7 @@ async fn probes_answer_and_every_promised_metric_is_there() {
             "controller_runtime_reconcile_errors_total{controller=\"snapshotjob\"} 0",
             "so does the one of errors",
         ),
+        ("leader_election_master_status{name=\"agora-snapshot-operator\"} 1", "it leads"),
         ("agora_snapshot_orphan_risk_sessions 0", "nothing is lost"),
         ("controller_runtime_max_concurrent_reconciles{controller=\"snapshotjob\"} 64", "the flag"),
         ("agora_snapshot_last_file_age_seconds{namespace=\"", "the only one by job"),

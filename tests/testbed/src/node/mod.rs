@@ -1,6 +1,6 @@
 //! A real node beside the control plane: scheduler, containerd, kubelet, kube-proxy, DNS. Linux and root only.
 //!
-//! [`exec`] runs a command beside such a cluster. It first goes into namespaces of its own ([`namespaces`]), so that
+//! [`exec`] runs a command beside such a cluster. It first goes into namespaces of its own (`namespaces`), so that
 //! nothing of the node touches the machine's network, mounts or processes, and nothing of it can stay.
 
 mod container_runtime;
