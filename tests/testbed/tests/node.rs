@@ -95,12 +95,25 @@ impl Drop for Node {
     }
 }
 
-/// What a node could leave on the machine beside processes.
+/// What of a node's would be seen in the lists below: its folder, mounts, addresses and chains of the firewall.
+const MARKS: [&str; 11] = [
+    "agora-node-",
+    " /run ",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/run/netns",
+    "172.30.0.1",
+    "10.244.",
+    "10.96.",
+    "KUBE-",
+    "CNI-",
+];
+
+/// What a node could leave on the machine beside processes. Others may be at work here too, so only lines with a mark.
 #[derive(Debug, PartialEq, Eq)]
 struct Traces {
-    mounts: String,
-    addresses: String,
-    firewall: String,
+    lines: Vec<String>,
     forwarding: String,
 }
 
@@ -111,12 +124,15 @@ impl Traces {
             assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap()
         };
-        // iptables-save has a line with the time.
-        let rules = output("iptables-save", &[]);
+        let lists = [
+            std::fs::read_to_string("/proc/self/mounts").unwrap(),
+            output("ip", &["-oneline", "address"]),
+            output("ip", &["route"]),
+            output("iptables-save", &[]),
+        ];
+        let marked = |line: &&str| MARKS.iter().any(|mark| line.contains(mark));
         Self {
-            mounts: std::fs::read_to_string("/proc/self/mounts").unwrap(),
-            addresses: output("ip", &["-oneline", "address"]),
-            firewall: rules.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n"),
+            lines: lists.iter().flat_map(|list| list.lines()).filter(marked).map(str::to_owned).collect(),
             forwarding: std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(),
         }
     }
@@ -149,8 +165,15 @@ fn killed_it_takes_everything_with_it_and_another_goes_on() {
 #[test]
 fn ended_by_its_command_it_returns_that_ones_exit_code() {
     let before = Traces::take();
-    let mut node = Node::with_pod("kubectl -n visited get service -A --no-headers | wc -l; exit 7");
+    let mut node = Node::with_pod(
+        "kubectl -n visited get service -A --no-headers | wc -l
+        echo $(cat /proc/self/mounts; ip address; iptables-save); exit 7",
+    );
     assert_eq!(node.line(), "2", "the Services kubernetes and kube-dns");
+    let within = node.line();
+    for mark in ["KUBE-", "CNI-", "10.244.", "/run/netns"] {
+        assert!(within.contains(mark), "{mark} is no mark of a node: {within}");
+    }
     assert_eq!(node.process.wait().unwrap().code(), Some(7));
     // No waiting here: it clears everything before it ends.
     assert_eq!((node.processes(), node.cgroups(), node.folder.exists()), (BTreeSet::new(), vec![], false));
