@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use agora_snapshot_testbed::operator_program;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::role;
@@ -131,7 +131,8 @@ async fn account(world: &World) -> std::path::PathBuf {
     world.testbed.control_plane().kubeconfig_for_token(&name, &token).expect("a kubeconfig")
 }
 
-/// No kubelet runs here: the status is written by hand, as the controllers would.
+/// No kubelet runs here: that a pod is available is written by hand into the ReplicaSet's status, which the Deployment's
+/// controller then sums up.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployment_is_looked_at() {
     let world = Plan::new("check-deployment").make_without_operator().await;
@@ -169,12 +170,18 @@ async fn the_deployment_is_looked_at() {
     deployments.create(&PostParams::default(), &deployment).await.expect("the Deployment");
     world.eventually("its pods to be missed", SOON, only_failure("has 0 of 1 replicas available")).await;
 
-    let status = json!({"status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1,
+    let sets: Api<ReplicaSet> = Api::namespaced(world.client.clone(), &world.namespace);
+    let made = async || sets.list(&ListParams::default()).await.expect("ReplicaSets").items.pop();
+    let set = world.eventually("the Deployment's ReplicaSet", SOON, made).await;
+    let status = json!({"status": {"observedGeneration": 1, "replicas": 1, "fullyLabeledReplicas": 1,
         "readyReplicas": 1, "availableReplicas": 1}});
     let params = PatchParams::default();
-    deployments.patch_status("the-operator", &params, &Patch::Merge(status)).await.expect("its status");
-    let (output, text) = check(&kubeconfig, &arguments);
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    sets.patch_status(&set.name_any(), &params, &Patch::Merge(status)).await.expect("its status");
+    let well = async || {
+        let (output, text) = check(&kubeconfig, &arguments);
+        (output.status.code() == Some(0)).then_some(text)
+    };
+    let text = world.eventually("the check to pass", SOON, well).await;
     assert_has(&text, &["the-operator has 1 of 1 replicas available"]);
     world.end().await;
 }

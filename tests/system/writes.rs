@@ -48,14 +48,20 @@ async fn a_spurious_visit_in_a_backoff_writes_and_calls_nothing() {
     world.simulator.fault(json!({"verb": "acquire", "times": 100, "answer": full})).await.expect("a fault");
     world.create("lobby", world.spec("lobby")).await;
     world.until_ready_is("lobby", "False", "QuotaQueued").await;
-    let quiet = world.mark().await;
-    let (calls, visits) = (world.calls("acquire").await.len(), world.visits().await);
-    world.patch("lobby", json!({"metadata": {"labels": {"touched": "yes"}}})).await;
-    let more = async || (world.visits().await > visits).then_some(());
-    world.eventually("a visit after the touch", SOON, more).await;
-    assert_eq!(world.writes_of("lobby", quiet).await.count(), 0);
-    assert_eq!(world.calls("acquire").await.len(), calls);
-    world.end().await;
+    // A wait may end between two looks of a loaded machine; the next is longer.
+    for touch in ["one", "two", "three", "four"] {
+        let quiet = world.mark().await;
+        let (calls, visits) = (world.calls("acquire").await.len(), world.visits().await);
+        world.patch("lobby", json!({"metadata": {"labels": {"touched": touch}}})).await;
+        let more = async || (world.visits().await > visits).then_some(());
+        world.eventually("a visit after the touch", SOON, more).await;
+        let writes = world.writes_of("lobby", quiet).await;
+        if world.calls("acquire").await.len() == calls {
+            assert_eq!(writes.count(), 0, "{}", told(&writes));
+            return world.end().await;
+        }
+    }
+    panic!("every visit calls the vendor:\n{}", world.log_tail());
 }
 
 fn told(writes: &Writes) -> String {

@@ -91,7 +91,7 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* Flags with which `run` and `drain` reach Agora and storage, and log. */}}
+{{/* Flags with which `run` and `drain` reach Agora and storage. */}}
 {{- define "agora-snapshot-operator.reachFlags" -}}
 - --agora-region={{ .Values.agora.region }}
 {{- range .Values.agora.endpoints }}
@@ -103,8 +103,6 @@ securityContext:
 {{- if include "agora-snapshot-operator.caBundleVolume" . }}
 - --ca-bundle=/etc/agora-snapshot-operator/ca-bundle/ca.crt
 {{- end }}
-- --log-level={{ .Values.operator.logLevel }}
-- --log-format={{ .Values.operator.logFormat }}
 {{- with include "agora-snapshot-operator.watchFlags" . }}
 {{ . }}
 {{- end }}
