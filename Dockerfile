@@ -44,12 +44,15 @@ RUN find src simulator/src -type f -exec touch {} + \
     done \
  && rm -rf /target
 
-# The files of each image, all with the time of the commit.
+# The files of each image, all with the time of the commit. What the source was stands in a file, too: builders that
+# tell layers apart by their files alone would otherwise give an image the times and labels of an earlier one.
 ARG SOURCE_DATE_EPOCH=0
+ARG VERSION=unknown
 COPY LICENSE ./
 RUN for root in /images/*; do \
       install -D -m 0644 -t "$root/etc/ssl/certs" /etc/ssl/certs/ca-certificates.crt \
       && install -D -m 0644 -t "$root/licenses" LICENSE \
+      && echo "$VERSION $AGORA_SNAPSHOT_COMMIT $SOURCE_DATE_EPOCH" > "$root/licenses/source" \
       && echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > "$root/etc/passwd" \
       && echo 'nonroot:x:65532:' > "$root/etc/group" \
       || exit 1; \
@@ -59,6 +62,7 @@ RUN for root in /images/*; do \
 FROM ${FINAL_IMAGE} AS simulator
 ARG AGORA_SNAPSHOT_COMMIT=unknown
 ARG VERSION=unknown
+COPY --from=builder /images/agora-simulator /
 LABEL org.opencontainers.image.title="agora-simulator" \
       org.opencontainers.image.description="A strict, stateful stand-in for the Agora cloud recording REST API, for tests and demos" \
       org.opencontainers.image.source="https://github.com/agora-snapshot/agora-snapshot-operator" \
@@ -66,7 +70,6 @@ LABEL org.opencontainers.image.title="agora-simulator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${AGORA_SNAPSHOT_COMMIT}"
-COPY --from=builder /images/agora-simulator /
 ENV AGORA_SIMULATOR_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 USER 65532:65532
@@ -75,6 +78,7 @@ ENTRYPOINT ["/usr/local/bin/agora-simulator"]
 FROM ${FINAL_IMAGE} AS operator
 ARG AGORA_SNAPSHOT_COMMIT=unknown
 ARG VERSION=unknown
+COPY --from=builder /images/agora-snapshot-operator /
 LABEL org.opencontainers.image.title="agora-snapshot-operator" \
       org.opencontainers.image.description="Kubernetes operator that keeps Agora channel snapshots flowing into your own bucket" \
       org.opencontainers.image.source="https://github.com/agora-snapshot/agora-snapshot-operator" \
@@ -82,7 +86,6 @@ LABEL org.opencontainers.image.title="agora-snapshot-operator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${AGORA_SNAPSHOT_COMMIT}"
-COPY --from=builder /images/agora-snapshot-operator /
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/agora-snapshot-operator"]
 CMD ["run"]
