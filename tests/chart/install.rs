@@ -121,8 +121,8 @@ pub(crate) fn drain() -> String {
          #   kubectl --namespace {NAME} wait --for=condition=Complete --timeout=6m job/{NAME}-uninstall\n\
          #   kubectl delete -f charts/install/operator.yaml      # this only: crd.yaml would take all SnapshotJobs with it\n\
          #   kubectl delete -k charts/install/uninstall          # last, as the Job needs its rights until it has ended\n\
-         # Where the Job fails, its log says why. A Job never runs twice; for another attempt, after at most 1 h:\n\
-         #   kubectl kustomize charts/install/uninstall | kubectl replace --force -f -\n{}",
+         # Where the Job fails, its log says why. A Job never runs twice; for another attempt:\n\
+         #   kubectl replace --force -f charts/install/uninstall/drain.yaml\n{}",
         origin(),
         without_helm(&rendered.text)
     )
