@@ -17,7 +17,6 @@ fn folder() -> PathBuf {
 
 /// The namespace is part of it: Pod Security keeps in it what is not restricted out.
 const NAMESPACE: &str = "\
----
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -47,18 +46,21 @@ fn without_helm(text: &str) -> String {
             kept.push('\n');
         }
     }
-    kept
+    kept.strip_prefix("---\n").unwrap_or(&kept).to_owned()
 }
 
 /// Of which chart a file is made.
 fn origin() -> String {
-    format!("the chart {NAME} {} with its default values. Made by `make generate`.", env!("CARGO_PKG_VERSION"))
+    format!(
+        "the chart {NAME} {} with its default values. Made by `make generate`.",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
-/// namespace.yaml.
+/// namespace.yaml. As all of them it begins with three dashes, so that files can be joined.
 fn namespace() -> String {
     format!(
-        "# The namespace of the operator, of {}\n\
+        "---\n# The namespace of the operator, of {}\n\
          # It is a file of its own as deleting it deletes all that is in it, SnapshotJobs too.\n{NAMESPACE}",
         origin()
     )
@@ -68,7 +70,7 @@ fn namespace() -> String {
 fn definition() -> String {
     let rendered = render_as(NAME, NAME, &json!({}), &["--show-only", "templates/crd.yaml"]);
     format!(
-        "# The definition of SnapshotJobs, of {}\n\
+        "---\n# The definition of SnapshotJobs, of {}\n\
          # Deleting it deletes every SnapshotJob of the cluster: to remove the operator delete operator.yaml only.\n{}",
         origin(),
         without_helm(&rendered.text)
@@ -80,7 +82,7 @@ fn operator() -> String {
     let values = json!({"crds": {"enabled": false}, "uninstall": {"enabled": false}});
     let rendered = render_as(NAME, NAME, &values, &["--no-hooks"]);
     format!(
-        "# The operator and its rights, of {}\n\
+        "---\n# The operator and its rights, of {}\n\
          # To remove it, first apply uninstall/ and wait for its Job, then delete this file only: crd.yaml would take all\n\
          # SnapshotJobs with it, namespace.yaml those in it.\n{}",
         origin(),
@@ -115,7 +117,7 @@ pub(crate) fn drain() -> String {
         ],
     );
     format!(
-        "# Ends all recording sessions and stops the operator; SnapshotJobs stay, and an operator that is installed again\n\
+        "---\n# Ends all recording sessions and stops the operator; SnapshotJobs stay, and an operator that is installed again\n\
          # resumes them. Of {}\n\
          #   kubectl apply --server-side -k charts/install/uninstall\n\
          #   kubectl --namespace {NAME} wait --for=condition=Complete --timeout=6m job/{NAME}-uninstall\n\

@@ -1,10 +1,15 @@
 //! Upgrades that watch fewer namespaces, by Helm on a real API server: none may leave jobs behind that the operator holds.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use agora_snapshot_operator::api::{FINALIZER, SnapshotJob};
+use agora_snapshot_operator::api::{self, FINALIZER, SnapshotJob};
 use agora_snapshot_testbed::Testbed;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::runtime::conditions::is_crd_established;
+use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
 use crate::helm::{RELEASE, chart, helm_on};
@@ -23,6 +28,15 @@ impl Cluster {
     /// With jobs that an operator holds in both, and one in the namespace that will be left that none does.
     async fn start(name: &str) -> Self {
         let testbed = Testbed::from_env().await.expect("an API server");
+        let client = testbed.control_plane().client("admin").await.expect("a client");
+        let definitions: Api<CustomResourceDefinition> = Api::all(client);
+        let parameters = PatchParams::apply("chart-test").force();
+        let applied =
+            definitions.patch(SnapshotJob::crd_name(), &parameters, &Patch::Apply(api::crd())).await;
+        applied.expect("the API server takes the definition");
+        let established = await_condition(definitions, SnapshotJob::crd_name(), is_crd_established());
+        let established = tokio::time::timeout(Duration::from_secs(30), established).await;
+        established.expect("the definition is established within 30 s").expect("it can be watched");
         let namespace = async |role: &str| {
             testbed.create_namespace(&format!("narrowing-{name}-{role}")).await.expect("a namespace")
         };
@@ -33,7 +47,8 @@ impl Cluster {
             kept: namespace("kept").await,
             left: namespace("left").await,
         };
-        for (namespace, name) in [(&cluster.kept, "stays"), (&cluster.left, "free"), (&cluster.left, "held")] {
+        for (namespace, name) in [(&cluster.kept, "stays"), (&cluster.left, "free"), (&cluster.left, "held")]
+        {
             let example = repository().join("examples/snapshot-only.yaml");
             let example = std::fs::read_to_string(example).expect("the example");
             let mut job: Value = serde_saphyr::from_str(&example).expect("YAML");

@@ -2,7 +2,7 @@
 //! arguments. What each value does is in `effects`, what is granted in `rights`.
 
 use agora_snapshot_operator::api;
-use agora_snapshot_operator::settings::{Command, CommandLine, Reach};
+use agora_snapshot_operator::settings::{Command, CommandLine, LogFormat, Reach};
 use clap::Parser;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
@@ -184,9 +184,15 @@ fn parsed(rendered: &Rendered, kind: &str) -> CommandLine {
     CommandLine::try_parse_from(line).unwrap_or_else(|error| panic!("{kind} {arguments:?}: {error}"))
 }
 
-/// Extra arguments are the operator's alone; the one of these tests is the namespace.
-fn without_operator_namespace(reach: &Reach) -> String {
-    format!("{:?}", Reach { operator_namespace: None, ..reach.clone() })
+/// Extra arguments are the operator's alone; the one of these tests is the namespace. Each has a log of its own.
+fn without_its_own(reach: &Reach) -> String {
+    let reach = Reach {
+        operator_namespace: None,
+        log_format: LogFormat::Text,
+        log_level: String::new(),
+        ..reach.clone()
+    };
+    format!("{reach:?}")
 }
 
 #[test]
@@ -203,7 +209,7 @@ fn the_program_takes_every_argument() {
         assert_eq!(format!("{:?}", drain.sessions), "Refuse");
         assert_eq!(drain.timeout.as_secs(), 150);
         // It reaches Agora, and finds the jobs, as the operator does.
-        assert_eq!(without_operator_namespace(&drain.reach), without_operator_namespace(&settings.reach),);
+        assert_eq!(without_its_own(&drain.reach), without_its_own(&settings.reach));
         let Command::Check(check) = parsed(&rendered, "Pod").command else { panic!("the Pod checks") };
         assert_eq!(check.deployment.as_deref(), Some(FULL_NAME));
         // It asks for the rights that the operator uses.

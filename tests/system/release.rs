@@ -64,7 +64,9 @@ impl Release {
             let role = json!({"metadata": {"name": "drain-jobs"}, "rules": role::drain_rules_of_jobs()});
             create::<Role>(client, place, role).await;
         }
-        for (place, name) in [(&namespace, "drain"), (&namespace, "drain-jobs"), (&world.namespace, "drain-jobs")] {
+        for (place, name) in
+            [(&namespace, "drain"), (&namespace, "drain-jobs"), (&world.namespace, "drain-jobs")]
+        {
             let binding = json!({"metadata": {"name": name}, "subjects": subjects,
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}});
             create::<RoleBinding>(client, place, binding).await;
