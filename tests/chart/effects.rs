@@ -107,6 +107,11 @@ fn rows() -> Vec<Row> {
     .collect()
 }
 
+/// Each value once as something else than its default, with what it needs beside it.
+pub(crate) fn each_value() -> Vec<(&'static str, Value)> {
+    rows().into_iter().map(|row| (row.key, with(&row.base, row.key, &row.value))).collect()
+}
+
 /// `base` with `value` at the dotted path.
 pub(crate) fn with(base: &Value, path: &str, value: &Value) -> Value {
     let mut values = base.clone();

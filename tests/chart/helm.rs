@@ -1,7 +1,7 @@
 //! Real Helm, rendering the chart of this repository.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
@@ -108,10 +108,17 @@ fn template(release: &str, namespace: &str, values: &Value, flags: &[&str]) -> O
 
 /// Runs Helm with this on its standard input. It asks no cluster and reads no settings of the user.
 pub(crate) fn helm(arguments: &[&str], input: &str) -> Output {
+    helm_on(Path::new("/dev/null"), arguments, input)
+}
+
+/// The same on the cluster of a kubeconfig file.
+pub(crate) fn helm_on(kubeconfig: &Path, arguments: &[&str], input: &str) -> Output {
     static HELM: OnceLock<PathBuf> = OnceLock::new();
     let mut child = Command::new(HELM.get_or_init(|| program("HELM", "helm")))
         .args(arguments)
-        .env("KUBECONFIG", "/dev/null")
+        .env("KUBECONFIG", kubeconfig)
+        // What a server of another test offered must not be remembered of this one's address.
+        .env("KUBECACHEDIR", kubeconfig.with_extension("cache"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -46,21 +46,62 @@ fn without_helm(text: &str) -> String {
             kept.push('\n');
         }
     }
-    kept
+    kept.strip_prefix("---\n").unwrap_or(&kept).to_owned()
 }
 
-/// install.yaml.
-pub(crate) fn manifest() -> String {
-    let rendered = render_as(NAME, NAME, &json!({}), &["--no-hooks"]);
+/// Of which chart a file is made.
+fn origin() -> String {
     format!(
-        "# The chart {NAME} {} with its default values, for kubectl apply. Made by `make generate`.\n{NAMESPACE}{}",
-        env!("CARGO_PKG_VERSION"),
+        "the chart {NAME} {} with its default values. Made by `make generate`.",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// namespace.yaml. As all of them it begins with three dashes, so that files can be joined.
+fn namespace() -> String {
+    format!(
+        "---\n# The namespace of the operator, of {}\n\
+         # It is a file of its own as deleting it deletes all that is in it, SnapshotJobs too.\n{NAMESPACE}",
+        origin()
+    )
+}
+
+/// crd.yaml.
+fn definition() -> String {
+    let rendered = render_as(NAME, NAME, &json!({}), &["--show-only", "templates/crd.yaml"]);
+    format!(
+        "---\n# The definition of SnapshotJobs, of {}\n\
+         # Deleting it deletes every SnapshotJob of the cluster: to remove the operator delete operator.yaml only.\n{}",
+        origin(),
         without_helm(&rendered.text)
     )
 }
 
-/// uninstall.yaml: the same Job that Helm would run before it deletes the release.
-fn uninstall() -> String {
+/// operator.yaml. The rights of the uninstall come and go with its Job.
+fn operator() -> String {
+    let values = json!({"crds": {"enabled": false}, "uninstall": {"enabled": false}});
+    let rendered = render_as(NAME, NAME, &values, &["--no-hooks"]);
+    format!(
+        "---\n# The operator and its rights, of {}\n\
+         # To remove it, first apply uninstall/ and wait for its Job, then delete this file only: crd.yaml would take all\n\
+         # SnapshotJobs with it, namespace.yaml those in it.\n{}",
+        origin(),
+        without_helm(&rendered.text)
+    )
+}
+
+/// All that kustomization.yaml lists, in its order.
+pub(crate) fn manifests() -> [(&'static str, String); 3] {
+    [("namespace.yaml", namespace()), ("crd.yaml", definition()), ("operator.yaml", operator())]
+}
+
+/// The same as one file, as a release has it.
+pub(crate) fn manifest() -> String {
+    manifests().map(|(_, text)| text).concat()
+}
+
+/// uninstall/drain.yaml: the same Job that Helm would run before it deletes the release, with its rights.
+pub(crate) fn drain() -> String {
     let values = json!({"uninstall": {"sessions": "Stop"}});
     let rendered = render_as(
         NAME,
@@ -76,8 +117,15 @@ fn uninstall() -> String {
         ],
     );
     format!(
-        "# Ends all recording sessions and stops the operator, to be applied before install.yaml is deleted; SnapshotJobs\n\
-         # stay, and an operator that is installed again resumes them. Made by `make generate`.\n{}",
+        "---\n# Ends all recording sessions and stops the operator; SnapshotJobs stay, and an operator that is installed again\n\
+         # resumes them. Of {}\n\
+         #   kubectl apply --server-side -k charts/install/uninstall\n\
+         #   kubectl --namespace {NAME} wait --for=condition=Complete --timeout=6m job/{NAME}-uninstall\n\
+         #   kubectl delete -f charts/install/operator.yaml      # this only: crd.yaml would take all SnapshotJobs with it\n\
+         #   kubectl delete -k charts/install/uninstall          # last, as the Job needs its rights until it has ended\n\
+         # Where the Job fails, its log says why. A Job never runs twice; for another attempt:\n\
+         #   kubectl replace --force -f charts/install/uninstall/drain.yaml\n{}",
+        origin(),
         without_helm(&rendered.text)
     )
 }
@@ -88,8 +136,10 @@ fn documents(text: &str) -> Vec<Value> {
 
 #[test]
 fn the_manifests_are_the_chart() {
-    assert_generated(&folder().join("install.yaml"), &manifest());
-    assert_generated(&folder().join("uninstall.yaml"), &uninstall());
+    for (name, text) in manifests() {
+        assert_generated(&folder().join(name), &text);
+    }
+    assert_generated(&folder().join("uninstall/drain.yaml"), &drain());
 }
 
 #[test]
@@ -109,11 +159,16 @@ fn nothing_of_helm_is_left_and_nothing_is_missing() {
         assert!(found.iter().any(|found| found == kind), "{kind} is missing");
     }
     assert!(!found.iter().any(|kind| kind == "Job" || kind == "Pod"), "hooks are Helm's: {found:?}");
+    assert!(!manifest().contains("-uninstall"), "the rights of the uninstall come with its Job");
+    // What is deleted to remove the operator takes no SnapshotJob with it.
+    for kind in kinds(&operator()) {
+        assert!(kind != "Namespace" && kind != "CustomResourceDefinition", "{kind} in operator.yaml");
+    }
     assert_eq!(
-        kinds(&uninstall()),
+        kinds(&drain()),
         ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Job"]
     );
-    for text in [manifest(), uninstall()] {
+    for text in [manifest(), drain()] {
         assert!(!text.contains("helm.sh/"), "{text}");
         assert!(!text.contains("managed-by"), "{text}");
         for document in documents(&text) {
@@ -129,16 +184,18 @@ fn nothing_of_helm_is_left_and_nothing_is_missing() {
 /// kubectl with its own kustomize, as people run it.
 #[test]
 fn kustomize_builds_the_same_objects() {
-    let output =
-        Command::new("kubectl").arg("kustomize").arg(folder()).output().expect("kubectl is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let names = |text: &str| {
         let name = |document: &Value| format!("{} {}", document["kind"], document["metadata"]["name"]);
         let mut names: Vec<String> = documents(text).iter().map(name).collect();
         names.sort();
         names
     };
-    assert_eq!(names(&String::from_utf8(output.stdout).expect("text")), names(&manifest()));
+    for (folder, wanted) in [(folder(), manifest()), (folder().join("uninstall"), drain())] {
+        let output =
+            Command::new("kubectl").arg("kustomize").arg(folder).output().expect("kubectl is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(names(&String::from_utf8(output.stdout).expect("text")), names(&wanted));
+    }
 }
 
 /// The copy that the chart carries, as charts cannot reach outside their folder.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::golden::combinations;
 use crate::helm::{file, render_as};
-use crate::install::manifest;
+use crate::install::{drain, manifest};
 use crate::programs::program;
 use crate::schemas::{KUBERNETES, locations, own};
 
@@ -65,9 +65,10 @@ fn every_supported_release_takes_what_is_rendered() {
     let service_monitor = json!({"metrics": {"serviceMonitor": {"enabled": true}}});
     let with_service_monitor = render_as("x", "y", &service_monitor, &[]);
     rendered.push(("serviceMonitor".into(), with_service_monitor.text, with_service_monitor.objects.len()));
-    let install = manifest();
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&install).expect("YAML");
-    rendered.push(("install.yaml".into(), install, documents.len()));
+    for (name, text) in [("charts/install", manifest()), ("charts/install/uninstall", drain())] {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
+        rendered.push((name.into(), text, documents.len()));
+    }
     for (version, _) in KUBERNETES {
         for (name, text, objects) in &rendered {
             let (valid, wrong) = judge(text, version);

@@ -6,6 +6,7 @@ mod golden;
 mod helm;
 mod install;
 mod kubeconform;
+mod narrowing;
 mod notes;
 mod objects;
 mod programs;

@@ -57,6 +57,7 @@ fn notes_name_what_was_installed() {
         "kubectl --namespace agora rollout status deployment/shots-agora-snapshot-operator",
         "helm --namespace agora test shots --logs",
         "kubectl --namespace live get snapshotjobs --watch",
+        "Before you take a namespace out of watchNamespaces, delete its SnapshotJobs",
         "helm --namespace agora upgrade shots CHART --reset-then-reuse-values --set uninstall.sessions=Stop",
     ] {
         assert!(text.contains(words), "{words:?} is missing:\n{text}");

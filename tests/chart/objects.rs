@@ -2,11 +2,12 @@
 //! arguments. What each value does is in `effects`, what is granted in `rights`.
 
 use agora_snapshot_operator::api;
-use agora_snapshot_operator::settings::{Command, CommandLine, Reach};
+use agora_snapshot_operator::settings::{Command, CommandLine, LogFormat, Reach};
 use clap::Parser;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
+use crate::effects::each_value;
 use crate::golden::everything;
 use crate::helm::{FULL_NAME, NAMESPACE, Rendered, file, render, render_as};
 
@@ -135,8 +136,13 @@ fn only_the_operators_own_pods_are_selected() {
 fn selectors_survive_an_upgrade() {
     // A Deployment's selector can never change: no value may reach it that people change later.
     let selector = |values: &Value| {
-        render(values).get("Deployment", FULL_NAME).pointer("/spec/selector").expect("a selector").clone()
+        let rendered = render(values);
+        let [deployment] = rendered.of_kind("Deployment")[..] else { panic!("one Deployment") };
+        deployment.pointer("/spec/selector").expect("a selector").clone()
     };
+    for (key, values) in each_value() {
+        assert_eq!(selector(&values), selector(&json!({})), "{key} changes it");
+    }
     let mut values = everything();
     values["image"]["tag"] = json!("other");
     values["podLabels"] = json!({"app.kubernetes.io/component": "mine", "a": "b"});
@@ -155,29 +161,20 @@ fn the_hook_leaves_nothing_and_can_be_tried_again() {
         .iter()
         .filter(|object| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete")
         .collect();
-    assert_eq!(hooks.len(), 6, "an account, two roles, two bindings, a Job");
-    let weight = |object: &Value| -> i64 {
-        let weight = object["metadata"]["annotations"]["helm.sh/hook-weight"].as_str().expect("a string");
-        weight.parse().expect("a number")
-    };
-    for hook in &hooks {
-        let annotations = &hook["metadata"]["annotations"];
-        assert_eq!(annotations["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded");
-        let expected = match hook["kind"].as_str() {
-            Some("ServiceAccount") => -20,
-            Some("Job") => 0,
-            _ => -10,
-        };
-        assert_eq!(weight(hook), expected, "{}", hook["kind"]);
-    }
-    let job = rendered.get("Job", &format!("{FULL_NAME}-uninstall"));
+    // Only the Job: Helm deletes what a hook has when its own time-out is over, and the Job still needs its rights then.
+    let [job] = hooks[..] else { panic!("one Job is the hook: {hooks:?}") };
+    assert_eq!(job, rendered.get("Job", &format!("{FULL_NAME}-uninstall")));
+    assert_eq!(
+        job["metadata"]["annotations"]["helm.sh/hook-delete-policy"],
+        "before-hook-creation,hook-succeeded"
+    );
     assert_eq!(
         job["metadata"]["annotations"]["helm.sh/hook-output-log-policy"],
         "hook-succeeded,hook-failed"
     );
     assert_eq!(job["spec"]["backoffLimit"], 0);
     assert_eq!(job["spec"]["ttlSecondsAfterFinished"], 3600);
-    assert_eq!(job["spec"]["activeDeadlineSeconds"], 4 * 60 + 120);
+    assert_eq!(job["spec"]["activeDeadlineSeconds"], 150 + 120);
 }
 
 /// What the program makes of the arguments of a pod.
@@ -187,9 +184,15 @@ fn parsed(rendered: &Rendered, kind: &str) -> CommandLine {
     CommandLine::try_parse_from(line).unwrap_or_else(|error| panic!("{kind} {arguments:?}: {error}"))
 }
 
-/// Extra arguments are the operator's alone; the one of these tests is the namespace.
-fn without_operator_namespace(reach: &Reach) -> String {
-    format!("{:?}", Reach { operator_namespace: None, ..reach.clone() })
+/// Extra arguments are the operator's alone; the one of these tests is the namespace. Each has a log of its own.
+fn without_its_own(reach: &Reach) -> String {
+    let reach = Reach {
+        operator_namespace: None,
+        log_format: LogFormat::Text,
+        log_level: String::new(),
+        ..reach.clone()
+    };
+    format!("{reach:?}")
 }
 
 #[test]
@@ -204,9 +207,9 @@ fn the_program_takes_every_argument() {
         let Command::Drain(drain) = parsed(&rendered, "Job").command else { panic!("the Job drains") };
         assert_eq!(drain.deployment, FULL_NAME);
         assert_eq!(format!("{:?}", drain.sessions), "Refuse");
-        assert_eq!(drain.timeout.as_secs(), 240);
+        assert_eq!(drain.timeout.as_secs(), 150);
         // It reaches Agora, and finds the jobs, as the operator does.
-        assert_eq!(without_operator_namespace(&drain.reach), without_operator_namespace(&settings.reach),);
+        assert_eq!(without_its_own(&drain.reach), without_its_own(&settings.reach));
         let Command::Check(check) = parsed(&rendered, "Pod").command else { panic!("the Pod checks") };
         assert_eq!(check.deployment.as_deref(), Some(FULL_NAME));
         // It asks for the rights that the operator uses.
@@ -282,7 +285,7 @@ fn a_policy_opens_the_ports_of_the_urls_that_are_given() {
         let ports = egress[rule]["ports"].as_array().expect("ports");
         ports.iter().map(|port| port["port"].as_u64().expect("a number")).collect()
     };
-    assert_eq!(ports(0), [53, 53]);
+    assert_eq!(ports(0), [53, 53, 5353, 5353]);
     assert_eq!(ports(1), [443, 6443]);
     assert_eq!(ports(2), [443, 80, 8443, 9000, 3128]);
     assert_eq!(egress.as_array().map(Vec::len), Some(3));

@@ -58,6 +58,8 @@ fn wrong_values_are_told_with_what_may_be() {
         ("image.repository", json!("Upper/Case"), "does not match pattern"),
         ("uninstall.sessions", json!("Delete"), "value must be one of 'Refuse', 'Stop', 'Leave'"),
         ("uninstall.timeout", json!("5 minutes"), "does not match pattern"),
+        ("uninstall.timeout", json!("0s"), "does not match pattern"),
+        ("uninstall.logLevel", json!("a lot"), "does not match pattern"),
         ("operator.logFormat", json!("xml"), "value must be one of 'json', 'text'"),
         ("operator.orphanAfter", json!(24), "got number, want string"),
         ("operator.maxConcurrentReconciles", json!(5000), "maximum"),
@@ -90,6 +92,10 @@ fn wrong_values_are_told_with_what_may_be() {
 #[test]
 fn values_that_contradict_each_other_are_told_with_the_way_out() {
     let cases = [
+        (
+            json!({"serviceAccount": {"create": false}}),
+            "would grant the operator's rights to the account default, and so to every pod of agora",
+        ),
         (json!({"replicaCount": 2}), "Set leaderElection.enabled=true or replicaCount=1"),
         (
             json!({"caBundle": {"configMap": "a", "secret": "b"}}),

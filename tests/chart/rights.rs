@@ -93,8 +93,14 @@ fn secrets_are_only_got_unless_watching_is_asked_for() {
 }
 
 #[test]
-fn the_uninstall_hook_may_do_what_the_operator_may_and_stop_its_deployment() {
-    let rights = &everywhere().get("ClusterRole", &cluster_name(""))["rules"].clone();
+fn the_uninstall_hook_may_end_sessions_and_stop_its_deployment() {
+    // It neither watches nor deletes jobs.
+    let rights = &json!([
+        {"apiGroups": ["agora-snapshot.dev"], "resources": ["snapshotjobs"], "verbs": ["get", "list", "patch"]},
+        {"apiGroups": ["agora-snapshot.dev"], "resources": ["snapshotjobs/status"], "verbs": ["update"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+        events(),
+    ]);
     let deployment = json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [FULL_NAME], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [FULL_NAME], "verbs": ["patch"]},

@@ -50,7 +50,7 @@ impl Release {
         release
     }
 
-    /// Without a Deployment, and with these rights beside the operator's.
+    /// Without a Deployment, and with these rights beside those where jobs are.
     pub async fn with_rules(world: &World, rules: Value) -> Self {
         let namespace = world.testbed.create_namespace(&format!("{}-release", world.namespace)).await;
         let namespace = namespace.expect("a namespace");
@@ -59,14 +59,16 @@ impl Release {
         let role = json!({"metadata": {"name": "drain"}, "rules": rules});
         create::<Role>(client, &namespace, role).await;
         let subjects = json!([{"kind": "ServiceAccount", "name": "drain", "namespace": namespace}]);
-        for (place, name, kind, role) in [
-            (&namespace, "drain", "Role", "drain"),
-            // The operator's own rules: where its jobs are, and where it tells of orphans.
-            (&namespace, "drain-jobs", "ClusterRole", role::NAME),
-            (&world.namespace, "drain-jobs", "ClusterRole", role::NAME),
-        ] {
+        // Where the operator's jobs are, and where it tells of orphans.
+        for place in [&namespace, &world.namespace] {
+            let role = json!({"metadata": {"name": "drain-jobs"}, "rules": role::drain_rules_of_jobs()});
+            create::<Role>(client, place, role).await;
+        }
+        for (place, name) in
+            [(&namespace, "drain"), (&namespace, "drain-jobs"), (&world.namespace, "drain-jobs")]
+        {
             let binding = json!({"metadata": {"name": name}, "subjects": subjects,
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role}});
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}});
             create::<RoleBinding>(client, place, binding).await;
         }
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);

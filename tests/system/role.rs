@@ -30,7 +30,12 @@ pub fn watch_secrets() -> Value {
     json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
 }
 
-/// What `drain` may do beside the operator's own rules, in the namespace of the Deployment.
+/// What `drain` may do where jobs are.
+pub fn drain_rules_of_jobs() -> Value {
+    json!(granted("default", "ClusterRole", "agora-system:agora-snapshot-operator-uninstall"))
+}
+
+/// What `drain` may do beside that in the namespace of the Deployment.
 pub fn drain_rules() -> Value {
     json!(granted("default", "Role", "agora-snapshot-operator-uninstall-deployment"))
 }

@@ -38,9 +38,10 @@
 {{- default (include "agora-snapshot-operator.fullname" .) .Values.leaderElection.leaseName -}}
 {{- end -}}
 
-{{/* What selects the pods of a component (root, component). Only the operator's own are selected by its Deployment. */}}
+{{/* What selects the pods of a component (root, component). Only the operator's own are selected by its Deployment, whose
+     selector Kubernetes never changes: no value has a part in it. */}}
 {{- define "agora-snapshot-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
+app.kubernetes.io/name: {{ .root.Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}

@@ -1,6 +1,6 @@
-{{/* What the operator may do: every right once, for Role and ClusterRole, for the operator and for the uninstall hook. */}}
+{{/* What the operator and its uninstall hook may do: every right once, for Role and ClusterRole. */}}
 
-{{/* In every watched namespace (root, watchSecrets). */}}
+{{/* The operator's, in every watched namespace. */}}
 {{- define "agora-snapshot-operator.rules" -}}
 - apiGroups: [agora-snapshot.dev]
   resources: [snapshotjobs]
@@ -11,7 +11,22 @@
   verbs: [update]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: {{ .watchSecrets | ternary "[get, list, watch]" "[get]" }}
+  verbs: {{ .Values.secrets.watch | ternary "[get, list, watch]" "[get]" }}
+{{ include "agora-snapshot-operator.eventRules" . }}
+{{- end -}}
+
+{{/* The hook's, in every watched namespace: it looks at jobs once, and deletes none. */}}
+{{- define "agora-snapshot-operator.drainRules" -}}
+- apiGroups: [agora-snapshot.dev]
+  resources: [snapshotjobs]
+  # patch: the finalizer.
+  verbs: [get, list, patch]
+- apiGroups: [agora-snapshot.dev]
+  resources: [snapshotjobs/status]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
 {{ include "agora-snapshot-operator.eventRules" . }}
 {{- end -}}
 
@@ -41,12 +56,11 @@
 {{- end -}}
 
 {{/* Roles and bindings that grant the rules where jobs are watched
-     (root, component, ending, serviceAccount, watchSecrets, annotations). */}}
+     (root, component, ending, serviceAccount, rules). */}}
 {{- define "agora-snapshot-operator.grants" -}}
 {{- $root := .root -}}
 {{- $labels := include "agora-snapshot-operator.labels" (dict "root" $root "component" .component) -}}
-{{- $rules := include "agora-snapshot-operator.rules" (dict "watchSecrets" .watchSecrets) -}}
-{{- $annotations := .annotations -}}
+{{- $rules := .rules -}}
 {{- $namespaces := uniq $root.Values.watchNamespaces -}}
 {{- $kind := empty $namespaces | ternary "ClusterRole" "Role" -}}
 {{- $name := printf "%s%s" (include "agora-snapshot-operator.fullname" $root) .ending -}}
@@ -65,10 +79,6 @@ metadata:
   {{- end }}
   labels:
     {{- $labels | nindent 4 }}
-  {{- with $annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
 rules:
   {{- $rules | nindent 2 }}
 ---
@@ -81,10 +91,6 @@ metadata:
   {{- end }}
   labels:
     {{- $labels | nindent 4 }}
-  {{- with $annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}

@@ -10,6 +10,10 @@
 {{- if and .Values.podDisruptionBudget.enabled (not (kindIs "invalid" .Values.podDisruptionBudget.minAvailable)) (not (kindIs "invalid" .Values.podDisruptionBudget.maxUnavailable)) -}}
 {{- fail "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set: a PodDisruptionBudget takes one of them. Set the other to null" -}}
 {{- end -}}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+{{- fail (printf "serviceAccount.create is false and serviceAccount.name is empty: rbac.create would grant the operator's rights to the account default, and so to every pod of %s that names no other. Set serviceAccount.name to the account that you made, or rbac.create=false" .Release.Namespace) -}}
+{{- end -}}
+{{- include "agora-snapshot-operator.validateNamespaces" . -}}
 {{- with .Values.metrics -}}
 {{- if and .podMonitor.enabled .serviceMonitor.enabled -}}
 {{- fail "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled are both true: every pod would be scraped twice. Enable one of them" -}}

@@ -118,6 +118,16 @@ pub(super) fn operator() -> Vec<Row> {
             ],
         ),
         row(
+            "uninstall.logLevel",
+            json!("debug"),
+            [Contains(
+                "Job",
+                named("-uninstall"),
+                "/spec/template/spec/containers/0/args",
+                json!("--log-level=debug"),
+            )],
+        ),
+        row(
             "bindAddress",
             json!("::"),
             [Argument("--metrics-bind-address=[::]:8080"), Argument("--health-bind-address=[::]:8081")],

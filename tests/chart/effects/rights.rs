@@ -54,11 +54,12 @@ pub(super) fn rights() -> Vec<Row> {
             "serviceAccount.create",
             json!(false),
             [
-                Gone("ServiceAccount", named("")),
+                Gone("ServiceAccount", "given".into()),
                 Gone("ServiceAccount", named("-uninstall")),
-                EachPod("/spec/serviceAccountName", json!("default")),
+                EachPod("/spec/serviceAccountName", json!("given")),
             ],
-        ),
+        )
+        .with(json!({"serviceAccount": {"name": "given"}})),
         row(
             "serviceAccount.name",
             json!("recorder"),
