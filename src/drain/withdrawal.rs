@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt};
 use kube::ResourceExt;
 use tokio::sync::Semaphore;
+use tracing::warn;
 
 use super::Patience;
 use super::survey::{Survey, obstacle, outcome, say};
@@ -44,6 +45,7 @@ impl Withdrawal {
         let name = listed.full_name();
         let mut job = listed.clone();
         let mut told = String::new();
+        let mut is_old = false;
         loop {
             let next = {
                 // Nobody closes it.
@@ -58,10 +60,13 @@ impl Withdrawal {
                 Next::Visit(wait) | Next::AfterFailure(wait) => wait,
             };
             match self.context.jobs.get(&job.namespace().unwrap_or_default(), &job.name_any()).await {
-                Ok(newer) if newer.uid() == job.uid() => job = newer,
+                Ok(newer) if newer.uid() == job.uid() => (job, is_old) = (newer, false),
                 Ok(_) | Err(KubeError::Gone) => return self.farewell(&job).await,
                 // The next visit waits by itself for an API server that does not answer.
-                Err(KubeError::Conflict | KubeError::Invalid(_) | KubeError::Other(_)) => {}
+                Err(error @ (KubeError::Conflict | KubeError::Invalid(_) | KubeError::Other(_))) => {
+                    warn!(job = name, %error, "the object could not be read again");
+                    is_old = true;
+                }
             }
             if is_withdrawn(&job) {
                 break;
@@ -75,7 +80,9 @@ impl Withdrawal {
                 _ = self.patience.ended() => return,
             }
         }
-        if !is_withdrawn(&listed) {
+        if is_old {
+            say(&format!("{name}: finalizer removed; what came of its sessions could not be read."));
+        } else if !is_withdrawn(&listed) {
             say(&format!("{name}: {}.", outcome(&listed, &job)));
         }
     }

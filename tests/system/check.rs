@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::role;
 use crate::telling::assert_has;
@@ -64,9 +64,7 @@ async fn with_the_role_of_these_tests_all_is_well_and_what_a_flag_needs_more_is_
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_has(&words, &["5 of 16 checks failed"]);
 
-    let more = [role::leader_election(), role::watch_secrets()];
-    let rules: Vec<Value> = more.iter().filter_map(Value::as_array).flatten().cloned().collect();
-    world.grant(json!(rules)).await;
+    world.grant([role::leader_election(), role::watch_secrets()].concat()).await;
     let is_well = async || (check(kubeconfig, &arguments).0.status.code() == Some(0)).then_some(());
     world.eventually("the check to pass", SOON, is_well).await;
     world.end().await;

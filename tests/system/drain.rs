@@ -8,7 +8,6 @@ use agora_snapshot_operator::api::FINALIZER;
 
 use crate::kstatus::{Health, health};
 use crate::release::{NAME, Release};
-use crate::role;
 use crate::telling::{assert_has, message, says};
 use crate::vendor::ALL;
 use crate::world::{Plan, SOON, World};
@@ -265,7 +264,7 @@ async fn a_drain_that_is_ended_brings_the_operator_back() {
 async fn without_a_deployment_the_watched_jobs_are_withdrawn_and_no_other() {
     let mut world = Plan::new("drain-alone").faster(20).make().await;
     let other = Plan::new("drain-other").faster(20).make().await;
-    let release = Release::with_rules(&world, role::drain_rules()).await;
+    let release = Release::without_deployment(&world).await;
     capturing(&world, "lobby").await;
     capturing(&other, "lobby").await;
     world.stop_operator().await;
@@ -298,35 +297,6 @@ async fn a_job_that_vanishes_meanwhile_leaves_nothing_running() {
     assert_eq!(world.live_sessions().await, Vec::<Value>::new());
     assert_eq!(world.one_at_a_time("lobby").await[0]["endReason"], "stopped");
     world.end().await;
-}
-
-/// One missing rule after the other: the words name it, and nothing has been changed, or it is changed back.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_right_is_named() {
-    for (rule, verb, words, scaled) in [
-        (0, "get", "the right to get deployments.apps in namespace", false),
-        (1, "patch", "the right to patch deployments.apps/scale in namespace", false),
-        (2, "list", "the right to list pods in namespace", true),
-        (2, "watch", "the right to watch pods in namespace", true),
-    ] {
-        let mut world = Plan::new("drain-rights").faster(20).make().await;
-        capturing(&world, "lobby").await;
-        let release = Release::install(&world, 1).await;
-        release.pod("working").await;
-        let mut rules = role::drain_rules();
-        rules[rule]["verbs"].as_array_mut().expect("verbs").retain(|one| one != verb);
-        rules.as_array_mut().expect("rules").retain(|rule| rule["verbs"] != json!([]));
-        release.allow_only(&world, rules).await;
-        let mut drain = release.drain(&mut world, &[STOP]);
-        let (drained, said) = drain.ended().await;
-        assert!(!drained, "{verb}: {said}");
-        assert_has(&said, &[words, "is missing"]);
-        assert_eq!(said.contains("scaled up to 1 again"), scaled, "{verb}: {said}");
-        assert_eq!(release.replicas().await, 1, "{verb}");
-        assert!(world.calls("stop").await.is_empty(), "{verb}");
-        world.forget_log();
-        world.end().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,22 +1,31 @@
-//! The chart's role is enough and not too much: nothing is refused in a whole life, and without any one of its rights
+//! The chart's roles are enough and not too much: nothing is refused in a whole life, and without any one of their rights
 //! something is.
+//!
+//! Owns what a right is, and the rules of the operator for its jobs. What it may do beside them is in `options.rs`, what
+//! the uninstall hook may do in `uninstall.rs`.
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::crash::claimed_with;
 use crate::role;
+use crate::vendor::ALL;
 use crate::world::{Plan, SOON, World};
+
+mod options;
+mod uninstall;
 
 /// Worlds at the same time: each waits most of the time.
 const AT_ONCE: usize = 3;
 
-/// One verb on one resource.
+/// One verb on one resource, or on its objects of some names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Right {
     group: String,
     resource: String,
+    names: Option<Vec<String>>,
     verb: String,
 }
 
@@ -24,6 +33,11 @@ impl Right {
     /// As the API server says that it is missing.
     fn refusal(&self) -> String {
         format!("cannot {} resource {:?} in API group {:?}", self.verb, self.resource, self.group)
+    }
+
+    /// The same, of one namespace.
+    fn refusal_in(&self, namespace: &str) -> String {
+        format!("{} in the namespace {namespace:?}", self.refusal())
     }
 }
 
@@ -36,6 +50,7 @@ fn rights(rules: &[PolicyRule]) -> Vec<Right> {
                     rights.push(Right {
                         group: group.clone(),
                         resource: resource.clone(),
+                        names: rule.resource_names.clone(),
                         verb: verb.clone(),
                     });
                 }
@@ -51,10 +66,18 @@ fn rules(rights: &[Right]) -> Vec<PolicyRule> {
         .map(|right| PolicyRule {
             api_groups: Some(vec![right.group.clone()]),
             resources: Some(vec![right.resource.clone()]),
+            resource_names: right.names.clone(),
             verbs: vec![right.verb.clone()],
             ..PolicyRule::default()
         })
         .collect()
+}
+
+/// All rules but this right.
+fn without(missing: &Right, all: &[Right]) -> Vec<PolicyRule> {
+    let rest: Vec<_> = all.iter().filter(|right| *right != missing).cloned().collect();
+    assert_eq!(rest.len() + 1, all.len(), "{missing:?} is granted once in {all:?}");
+    rules(&rest)
 }
 
 fn life(name: &'static str, rules: Vec<PolicyRule>) -> Plan {
@@ -104,9 +127,9 @@ async fn no_right_is_too_much() {
     let all = rights(&role::everywhere());
     assert!(all.len() >= 9, "{all:?}");
     let each = all.iter().map(|missing| {
-        let rest: Vec<_> = all.iter().filter(|right| *right != missing).cloned().collect();
+        let rest = without(missing, &all);
         async move {
-            let mut world = life("role-less", rules(&rest)).make_without_operator().await;
+            let mut world = life("role-less", rest).make_without_operator().await;
             world.start_operator_unready().await;
             let refusal = missing.refusal();
             tokio::select! {
@@ -117,4 +140,30 @@ async fn no_right_is_too_much() {
         }
     });
     stream::iter(each).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+}
+
+/// A job that is deleted while its stop is not answered, and whose vendor will never answer again: it is told twice that it
+/// may go on being billed, in its own namespace and in the operator's.
+async fn until_deleted_in_vain(world: &World, name: &str) {
+    let silent = json!({"verb": "stop", "cname": name, "times": ALL, "drop": "before"});
+    world.fault(silent).await;
+    world.simulator.join(name, 7).await.expect("a user joins");
+    world.create(name, world.spec(name)).await;
+    world.until_capturing(name).await;
+    world.delete(name).await;
+    world.until_calls(&[("verb", "stop"), ("cname", name)], 1).await;
+}
+
+/// From now on its session can no longer be stopped.
+async fn end_control(world: &World, name: &str) {
+    let written = async || {
+        let job = world.jobs().get(name).await.expect("the job");
+        let mut sessions = job.data["status"]["sessions"].clone();
+        sessions[0]["controlEndTime"] = json!("2026-01-01T00:00:00Z");
+        let version = job.metadata.resource_version;
+        let patch = json!({"metadata": {"resourceVersion": version}, "status": {"sessions": sessions}});
+        // Whoever wrote meanwhile wins.
+        world.jobs().patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.ok()
+    };
+    world.eventually("the end of control to be written", SOON, written).await;
 }

@@ -9,7 +9,7 @@ use agora_snapshot_testbed::{Process, Program, operator_program};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde::Serialize;
@@ -34,42 +34,26 @@ pub struct Release {
 pub struct Drain(Process);
 
 impl Release {
-    /// With a Deployment of so many replicas.
+    /// With a Deployment of so many replicas, and all rights that the chart grants.
     pub async fn install(world: &World, replicas: i32) -> Self {
-        let release = Self::with_rules(world, role::drain_rules()).await;
-        let labels = json!({"app.kubernetes.io/name": "operator"});
-        let deployment = json!({"metadata": {"name": NAME}, "spec": {"replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "run", "image": "none"}]}}}});
-        let deployment = serde_json::from_value(deployment).expect("a Deployment");
-        release
-            .deployments
-            .create(&PostParams::default(), &deployment)
-            .await
-            .expect("the Deployment is created");
+        let release = Self::without_deployment(world).await;
+        release.deploy(world, replicas).await;
         release
     }
 
-    /// Without a Deployment, and with these rights beside those where jobs are.
-    pub async fn with_rules(world: &World, rules: Value) -> Self {
+    /// Without a Deployment, and with all rights that the chart grants.
+    pub async fn without_deployment(world: &World) -> Self {
+        Self::allowed(world, role::drain_of_deployment(), role::drain_of_jobs()).await
+    }
+
+    /// Without a Deployment. The drain may do this in the release's own namespace, and that in the namespace of the jobs.
+    pub async fn allowed(world: &World, own: Vec<PolicyRule>, jobs: Vec<PolicyRule>) -> Self {
         let namespace = world.testbed.create_namespace(&format!("{}-release", world.namespace)).await;
         let namespace = namespace.expect("a namespace");
         let client = &world.client;
         create::<ServiceAccount>(client, &namespace, json!({"metadata": {"name": "drain"}})).await;
-        let role = json!({"metadata": {"name": "drain"}, "rules": rules});
-        create::<Role>(client, &namespace, role).await;
-        let subjects = json!([{"kind": "ServiceAccount", "name": "drain", "namespace": namespace}]);
-        // Where the operator's jobs are, and where it tells of orphans.
-        for place in [&namespace, &world.namespace] {
-            let role = json!({"metadata": {"name": "drain-jobs"}, "rules": role::drain_rules_of_jobs()});
-            create::<Role>(client, place, role).await;
-        }
-        for (place, name) in
-            [(&namespace, "drain"), (&namespace, "drain-jobs"), (&world.namespace, "drain-jobs")]
-        {
-            let binding = json!({"metadata": {"name": name}, "subjects": subjects,
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}});
-            create::<RoleBinding>(client, place, binding).await;
+        for (place, rules) in [(&namespace, own), (&world.namespace, jobs)] {
+            allow(client, place, rules, ("drain", &namespace)).await;
         }
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
         let wanted = TokenRequest::default();
@@ -84,6 +68,15 @@ impl Release {
             pods: Api::namespaced(client.clone(), &namespace),
             namespace,
         }
+    }
+
+    /// Makes the Deployment.
+    pub async fn deploy(&self, world: &World, replicas: i32) {
+        let labels = json!({"app.kubernetes.io/name": "operator"});
+        let deployment = json!({"metadata": {"name": NAME}, "spec": {"replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "run", "image": "none"}]}}}});
+        create::<Deployment>(&world.client, &self.namespace, deployment).await;
     }
 
     /// Starts a drain with these flags beside those of the world.
@@ -103,13 +96,6 @@ impl Release {
             .expect("the drain starts");
         world.keep_log(process.log_file());
         Drain(process)
-    }
-
-    /// From now on these are all the rights beside the operator's.
-    pub async fn allow_only(&self, world: &World, rules: Value) {
-        let roles: Api<Role> = Api::namespaced(world.client.clone(), &self.namespace);
-        let patch = kube::api::Patch::Merge(json!({"rules": rules}));
-        roles.patch("drain", &kube::api::PatchParams::default(), &patch).await.expect("the role is patched");
     }
 
     /// How many pods the Deployment shall have.
@@ -186,6 +172,19 @@ impl Drain {
     pub fn runs(&mut self) -> bool {
         self.0.exit_status().is_none()
     }
+}
+
+/// Gives the service account of this name and namespace these rights in the namespace `place`.
+pub async fn allow(client: &kube::Client, place: &str, rules: Vec<PolicyRule>, account: (&str, &str)) {
+    let (name, namespace) = account;
+    let metadata = json!({"name": format!("{name}-of-{namespace}")});
+    create::<Role>(client, place, json!({"metadata": metadata, "rules": rules})).await;
+    let binding = json!({
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+    });
+    create::<RoleBinding>(client, place, binding).await;
 }
 
 async fn create<K>(client: &kube::Client, namespace: &str, object: Value)

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Name of the ClusterRole under which most tests run.
 pub const NAME: &str = "agora-snapshot-operator-under-test";
@@ -20,24 +20,34 @@ pub fn in_watched_namespaces() -> Vec<PolicyRule> {
     granted("watch-namespaces", "Role", "agora-snapshot-operator")
 }
 
+/// What it may do more in its own namespace when it looks at watched namespaces alone.
+pub fn in_own_namespace() -> Vec<PolicyRule> {
+    granted("watch-namespaces", "Role", "agora-snapshot-operator-own-namespace")
+}
+
 /// What it may do more in its own namespace for leader election.
-pub fn leader_election() -> Value {
-    json!(granted("high-availability", "Role", "agora-snapshot-operator-own-namespace"))
+pub fn leader_election() -> Vec<PolicyRule> {
+    granted("high-availability", "Role", "agora-snapshot-operator-own-namespace")
 }
 
-/// What it may do more for `--watch-secrets`.
-pub fn watch_secrets() -> Value {
-    json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}])
+/// What it may do with Secrets for `--watch-secrets`.
+pub fn watch_secrets() -> Vec<PolicyRule> {
+    let mut rules = granted("everything", "ClusterRole", "agora-system:agora-snapshot-operator");
+    rules.retain(|rule| rule.resources.iter().flatten().any(|resource| resource == "secrets"));
+    rules
 }
 
-/// What `drain` may do where jobs are.
-pub fn drain_rules_of_jobs() -> Value {
-    json!(granted("default", "ClusterRole", "agora-system:agora-snapshot-operator-uninstall"))
+/// What `drain` may do where the jobs are.
+pub fn drain_of_jobs() -> Vec<PolicyRule> {
+    let everywhere = granted("default", "ClusterRole", "agora-system:agora-snapshot-operator-uninstall");
+    let in_a_namespace = granted("watch-namespaces", "Role", "agora-snapshot-operator-uninstall");
+    assert_eq!(everywhere, in_a_namespace, "one set of rules, whichever namespaces are watched");
+    everywhere
 }
 
-/// What `drain` may do beside that in the namespace of the Deployment.
-pub fn drain_rules() -> Value {
-    json!(granted("default", "Role", "agora-snapshot-operator-uninstall-deployment"))
+/// What `drain` may do in the namespace of the Deployment, where it may do nothing with jobs.
+pub fn drain_of_deployment() -> Vec<PolicyRule> {
+    granted("watch-namespaces", "Role", "agora-snapshot-operator-uninstall-deployment")
 }
 
 /// The rules of the role of that kind and name that the chart renders with the values of a golden file.

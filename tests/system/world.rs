@@ -17,6 +17,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, CustomResourceExt, ResourceExt};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -292,7 +293,7 @@ impl World {
     }
 
     /// Gives the operator these rights in this world's namespace, beside those that it has everywhere.
-    pub async fn grant(&self, rules: Value) {
+    pub async fn grant(&self, rules: impl Serialize) {
         let metadata = json!({"name": "beside", "namespace": self.namespace});
         let role = json!({"metadata": metadata, "rules": rules});
         let binding = json!({
@@ -335,11 +336,6 @@ impl World {
     /// One more log that the end of the world looks through.
     pub fn keep_log(&mut self, log: &std::path::Path) {
         self.logs.push(log.to_owned());
-    }
-
-    /// The end of the world need not look through the newest log: it tells of rights that the test took away.
-    pub fn forget_log(&mut self) {
-        self.logs.pop();
     }
 
     // === objects ===
