@@ -1,8 +1,8 @@
 //! What happens before the operator is removed: nobody may be left to look after sessions that are billed.
 //!
 //! Owns the order: the Deployment is scaled to 0, so that no operator starts anything; then every job is withdrawn by
-//! the same visits that the operator makes (`withdrawal.rs`); if that does not come to its end, the Deployment is scaled
-//! up again. Which sessions there are, and how that is told, is in `survey.rs`.
+//! the same visits that the operator makes (`withdrawal.rs`); if an operator has come back meanwhile, both are done again;
+//! if that does not come to its end, the Deployment is scaled up again (`operator.rs`). Which sessions there are, and how that is told, is in `survey.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cluster::client;
-use crate::cluster::deployment::{Found, OneDeployment};
+use crate::cluster::deployment::OneDeployment;
 use crate::cluster::requests::RequestError;
 use crate::cluster::stored::StoredJob;
 use crate::controller::{self, RunError};
@@ -20,9 +20,11 @@ use crate::metrics::Metrics;
 use crate::reconcile::{Context, farewell};
 use crate::settings::{DrainSettings, SessionsPolicy};
 
+mod operator;
 mod survey;
 mod withdrawal;
 
+use operator::Operator;
 use survey::{Survey, say};
 use withdrawal::Withdrawal;
 
@@ -58,6 +60,9 @@ enum Unfinished {
     /// `Refuse`, and a session began before the operator was gone.
     #[error("a session began while the operator was being ended")]
     SessionBegan,
+    /// Somebody else scaled the operator up.
+    #[error("somebody else scaled the operator up")]
+    OperatorCameBack,
 }
 
 /// What ends a wait before its time.
@@ -65,6 +70,7 @@ enum Unfinished {
 enum Interruption {
     Timeout(Duration),
     Signal(&'static str),
+    OperatorCameBack,
 }
 
 /// Tells everybody who waits when to stop doing so.
@@ -102,12 +108,9 @@ pub async fn run(settings: &DrainSettings) -> Result<bool, DrainError> {
     }
 
     let deployment = OneDeployment::new(client, &context.operator_namespace, &settings.deployment);
-    let found = deployment.find().await?;
-    let result = async {
-        end_operator(&deployment, found.as_ref(), &patience).await?;
-        withdraw(settings, &context, &patience).await
-    };
-    let result = result.await;
+    deployment.find().await?;
+    let mut operator = Operator::new(deployment);
+    let result = drain(settings, &context, &mut operator, &patience).await;
     farewell::before_the_end(&context, LAST_STOPS).await;
     let drained = match result {
         Ok(withdrawn) => {
@@ -117,7 +120,7 @@ pub async fn run(settings: &DrainSettings) -> Result<bool, DrainError> {
         Err(unfinished) => {
             say(&format!("Not drained: {unfinished}."));
             tell_what_remains(&context, namespaces, &jobs).await;
-            begin_operator_again(&deployment, found.as_ref()).await;
+            operator.begin_again().await;
             false
         }
     };
@@ -125,52 +128,55 @@ pub async fn run(settings: &DrainSettings) -> Result<bool, DrainError> {
     Ok(drained)
 }
 
-/// Scales the operator to 0 and waits until none of its pods can be at work.
-async fn end_operator(
-    deployment: &OneDeployment,
-    found: Option<&Found>,
+/// Ends the operator and withdraws every job, until both hold at the same time; returns how many jobs there were.
+async fn drain(
+    settings: &DrainSettings,
+    context: &Arc<Context>,
+    operator: &mut Operator,
     patience: &Patience,
-) -> Result<(), Unfinished> {
-    let name = deployment.full_name();
-    let Some(found) = found else {
-        say(&format!("There is no Deployment {name}: no operator has to be ended."));
-        return Ok(());
-    };
-    say(&format!("Deployment {name} is scaled from {} to 0.", found.replicas));
-    patience.during("scaling the operator down", deployment.scale(0)).await??;
-    patience.during("scaling the operator down", deployment.until_scaled_down()).await??;
-    let own = std::env::var("POD_NAME").ok();
-    let waiting = |pods: &BTreeSet<String>| {
-        let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
-        say(&format!("Waiting for the operator's pods to be gone: {}.", pods.join(", ")));
-    };
-    let gone = deployment.until_no_pods(found, own.as_deref(), waiting);
-    patience.during("waiting for the operator's pods to be gone", gone).await??;
-    say("No pod of the operator is left.");
-    Ok(())
+) -> Result<usize, Unfinished> {
+    let mut withdrawn = BTreeSet::new();
+    loop {
+        let result = async {
+            let watched = operator.end(patience).await?;
+            withdraw(settings, context, &watched, &mut withdrawn).await?;
+            Ok(operator.stayed_away().await?)
+        };
+        match result.await {
+            Ok(true) => return Ok(withdrawn.len()),
+            Ok(false) | Err(Unfinished::OperatorCameBack) => {
+                patience.check("ending the operator")?;
+                say(
+                    "Somebody else changed the Deployment meanwhile, or brought an operator back: once more.",
+                );
+            }
+            Err(unfinished) => return Err(unfinished),
+        }
+    }
 }
 
-/// Ends every session and takes every finalizer away; returns from how many jobs.
+/// Ends every session and takes every finalizer away; notes from which jobs.
 async fn withdraw(
     settings: &DrainSettings,
     context: &Arc<Context>,
     patience: &Patience,
-) -> Result<usize, Unfinished> {
+    withdrawn: &mut BTreeSet<String>,
+) -> Result<(), Unfinished> {
     let list = || context.jobs.list(&settings.reach.watch_namespaces);
     let mut jobs = list().await?.unwrap_or_default();
     if settings.sessions == SessionsPolicy::Refuse && Survey::of(&jobs).live() > 0 {
         return Err(Unfinished::SessionBegan);
     }
-    let all: BTreeSet<String> = jobs.iter().map(StoredJob::full_name).collect();
+    withdrawn.extend(jobs.iter().map(StoredJob::full_name));
     let withdrawal = Withdrawal::new(context.clone(), patience.clone());
-    // Whoever comes to be meanwhile has nothing running; but somebody else may have brought an operator back.
+    // Whoever comes to be meanwhile has nothing running.
     while !jobs.is_empty() {
         withdrawal.each(jobs).await;
         patience.check("ending the sessions")?;
         jobs = list().await?.unwrap_or_default();
         jobs.retain(|job| !withdrawal::is_withdrawn(job));
     }
-    Ok(all.len())
+    Ok(())
 }
 
 /// Lists what still runs; what was known before, if the cluster does not tell.
@@ -191,31 +197,6 @@ async fn tell_what_remains(context: &Context, namespaces: &[String], before: &[S
     }
 }
 
-async fn begin_operator_again(deployment: &OneDeployment, found: Option<&Found>) {
-    let Some(found) = found else { return };
-    let (name, replicas) = (deployment.full_name(), found.replicas);
-    if replicas == 0 {
-        say(&format!(
-            "Deployment {name} was at 0 replicas before, and stays so: scale it up, or nobody looks after these jobs."
-        ));
-        return;
-    }
-    if matches!(deployment.find().await, Ok(Some(now)) if now.replicas == replicas) {
-        say(&format!("Deployment {name} still has its {replicas} replicas: the operator goes on."));
-        return;
-    }
-    match deployment.scale(replicas).await {
-        Ok(()) => say(&format!(
-            "Deployment {name} is scaled up to {replicas} again: the operator goes on with all jobs, also with those \
-             whose session was ended."
-        )),
-        Err(error) => say(&format!(
-            "Deployment {name} could not be scaled up again ({error}): do it with kubectl scale --replicas={replicas}, \
-             or nobody looks after these jobs."
-        )),
-    }
-}
-
 impl Patience {
     /// Lasts until SIGTERM, SIGINT or this long.
     fn new(limit: Duration) -> Result<Self, RunError> {
@@ -232,6 +213,20 @@ impl Patience {
             over.send_replace(Some(interruption));
         });
         Ok(Self(is_over))
+    }
+
+    /// Ends with this one, or for that reason as soon as `other` has come to its end.
+    fn or_until(&self, reason: Interruption, other: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (whole, (over, is_over)) = (self.clone(), watch::channel(None));
+        tokio::spawn(async move {
+            let interruption = tokio::select! {
+                interruption = whole.ended() => interruption,
+                () = other => reason,
+                () = over.closed() => return,
+            };
+            over.send_replace(Some(interruption));
+        });
+        Self(is_over)
     }
 
     /// Waits for something, unless patience ends first; then it is dropped.
@@ -262,5 +257,6 @@ fn unfinished(doing: &str, interruption: Interruption) -> Unfinished {
     match interruption {
         Interruption::Timeout(limit) => Unfinished::TimedOut { doing, limit },
         Interruption::Signal(signal) => Unfinished::Ended { doing, signal },
+        Interruption::OperatorCameBack => Unfinished::OperatorCameBack,
     }
 }

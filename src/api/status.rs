@@ -1,7 +1,8 @@
 //! What the operator reports. Written through the status subresource alone.
 //!
 //! Strings that come from the vendor carry no pattern and a generous maximum: a refused status write could lose a
-//! sid, which cannot be had again.
+//! sid, which cannot be had again. For the same reason the status and its sessions keep fields that the schema does not
+//! know: a release that is rolled back takes its CRD back too, and must not take away what only a newer one can read.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What the operator reports of a job.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct SnapshotJobStatus {
     /// Generation of the spec that the rest of the status speaks of; -1 before the first visit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,7 @@ pub enum Phase {
 /// A session that may be running. Its `resourceId` is written before the session is started.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct Session {
     /// Number of the claim, unique in the object, growing.
     pub attempt: i64,

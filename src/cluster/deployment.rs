@@ -8,7 +8,7 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::Selector;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -35,6 +35,8 @@ pub struct OneDeployment {
 pub struct Found {
     /// How many pods it shall have.
     pub replicas: i32,
+    /// Of its spec: who scales it makes a new one.
+    pub generation: i64,
     /// Which pods are its own.
     selector: LabelSelector,
 }
@@ -62,10 +64,10 @@ impl OneDeployment {
     pub async fn find(&self) -> Result<Option<Found>, RequestError> {
         let request = self.request("get", "deployments.apps");
         let found = request.make(|| self.deployments.get_opt(&self.name)).await?;
-        Ok(found.and_then(|found| found.spec).map(|spec| Found {
+        Ok(found.and_then(|found| {
+            let (generation, spec) = (found.metadata.generation.unwrap_or(0), found.spec?);
             // The API server's own default.
-            replicas: spec.replicas.unwrap_or(1),
-            selector: spec.selector,
+            Some(Found { replicas: spec.replicas.unwrap_or(1), generation, selector: spec.selector })
         }))
     }
 
@@ -95,6 +97,33 @@ impl OneDeployment {
         }
     }
 
+    /// Waits until somebody wants pods of it. What is wrong with the API server is waited out.
+    pub async fn until_scaled_up(&self) {
+        loop {
+            match self.find().await {
+                Ok(Some(now)) if now.replicas > 0 => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "whether the operator comes back cannot be told"),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Pods of the Deployment that may be at work now, but for `own`.
+    ///
+    /// # Errors
+    /// The right is missing, or the API server did not answer.
+    pub async fn pods_at_work(
+        &self,
+        found: &Found,
+        own: Option<&str>,
+    ) -> Result<BTreeSet<String>, RequestError> {
+        let request = self.request("list", "pods");
+        let parameters = ListParams::default().labels_from(&selector(found));
+        let pods = request.make(|| self.pods.list(&parameters)).await?;
+        Ok(pods.iter().filter(|pod| works(pod, own)).map(ResourceExt::name_any).collect())
+    }
+
     /// Waits until no pod of the Deployment is there, a terminating one included, for it may still be at work; but for
     /// those whose containers have ended for good, which nobody takes away, and for `own`, whoever asks. `waiting` is told
     /// which pods are waited for, whenever that changes.
@@ -107,13 +136,7 @@ impl OneDeployment {
         own: Option<&str>,
         mut waiting: impl FnMut(&BTreeSet<String>),
     ) -> Result<(), RequestError> {
-        let works = |pod: &Pod| {
-            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-            !matches!(phase, Some("Succeeded" | "Failed")) && Some(pod.name_any().as_str()) != own
-        };
-        // Whatever the API server accepted can be read; if not, rather wait for every pod than for none.
-        let selector = Selector::try_from(found.selector.clone()).unwrap_or_default();
-        let config = watcher::Config::default().labels_from(&selector);
+        let config = watcher::Config::default().labels_from(&selector(found));
         let mut events = watcher(self.pods.clone(), config).default_backoff().boxed();
         let (mut listed, mut there, mut told) = (false, BTreeSet::new(), BTreeSet::new());
         while let Some(event) = events.next().await {
@@ -122,7 +145,7 @@ impl OneDeployment {
                     listed = false;
                     there.clear();
                 }
-                Ok(Event::InitApply(pod) | Event::Apply(pod)) if works(&pod) => {
+                Ok(Event::InitApply(pod) | Event::Apply(pod)) if works(&pod, own) => {
                     there.insert(pod.name_any());
                 }
                 Ok(Event::InitApply(pod) | Event::Apply(pod) | Event::Delete(pod)) => {
@@ -161,6 +184,16 @@ impl OneDeployment {
     fn request(&self, verb: &'static str, resource: &'static str) -> Request {
         Request::new(verb, resource, Some(&self.namespace))
     }
+}
+
+/// Whatever the API server accepted can be read; if not, rather wait for every pod than for none.
+fn selector(found: &Found) -> Selector {
+    Selector::try_from(found.selector.clone()).unwrap_or_default()
+}
+
+fn works(pod: &Pod, own: Option<&str>) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    !matches!(phase, Some("Succeeded" | "Failed")) && Some(pod.name_any().as_str()) != own
 }
 
 fn is_scaled_down(deployment: &Deployment) -> bool {

@@ -10,6 +10,10 @@ use super::requests::{Request, RequestError};
 use super::stored::StoredJob;
 use crate::api::FINALIZER;
 
+/// The rights in a namespace go with it.
+pub const IF_DELETED: &str =
+    "if the namespace was deleted, take it out of the chart's watchNamespaces (--watch-namespace)";
+
 /// Reads and writes SnapshotJobs.
 #[derive(Clone)]
 pub struct Jobs {
@@ -51,7 +55,8 @@ impl Jobs {
         let mut jobs = Vec::new();
         for scope in scopes {
             let api = scope.map_or_else(|| Api::all(self.client.clone()), |name| self.api(name));
-            let request = Request::new("list", "snapshotjobs.agora-snapshot.dev", scope);
+            let request = Request::new("list", "snapshotjobs.agora-snapshot.dev", scope)
+                .advising(scope.is_some().then_some(IF_DELETED));
             match request.make(|| async { api.list(&ListParams::default()).await }).await {
                 Ok(listed) => jobs.extend(listed.items),
                 Err(error) if error.is_not_found() => return Ok(None),

@@ -18,13 +18,15 @@ pub struct Request {
     pub resource: &'static str,
     /// Where; `None` is the whole cluster.
     pub namespace: Option<String>,
+    /// What else may be done about a missing right.
+    pub advice: Option<&'static str>,
 }
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// 403.
-    #[error("the right to {verb} {resource} in {place} is missing: add it to the role of this service account ({said})", verb = .request.verb, resource = .request.resource, place = .request.place())]
+    #[error("the right to {verb} {resource} in {place} is missing: add it to the role of this service account{advice} ({said})", verb = .request.verb, resource = .request.resource, place = .request.place(), advice = .request.advice())]
     Forbidden {
         /// What was asked.
         request: Request,
@@ -44,7 +46,13 @@ pub enum RequestError {
 impl Request {
     /// A request in a namespace, or in all of them.
     pub fn new(verb: &'static str, resource: &'static str, namespace: Option<&str>) -> Self {
-        Self { verb, resource, namespace: namespace.map(str::to_owned) }
+        Self { verb, resource, namespace: namespace.map(str::to_owned), advice: None }
+    }
+
+    /// With what may be done about a missing right beside adding it.
+    pub fn advising(mut self, advice: Option<&'static str>) -> Self {
+        self.advice = advice;
+        self
     }
 
     /// What the API server's answer means for it.
@@ -77,6 +85,10 @@ impl Request {
             tracing::warn!(%error, verb = self.verb, resource = self.resource, "it is tried again");
             tokio::time::sleep(*wait).await;
         }
+    }
+
+    fn advice(&self) -> String {
+        self.advice.map(|advice| format!(", or, {advice}")).unwrap_or_default()
     }
 
     fn place(&self) -> String {

@@ -45,6 +45,26 @@ const OWNED: [&str; 13] = [
     "snapshots",
 ];
 
+/// Fields of a session that this operator owns. What a newer operator added beside them is kept as long as the session.
+const OWNED_OF_SESSION: [&str; 16] = [
+    "attempt",
+    "state",
+    "recorderUid",
+    "appId",
+    "channel",
+    "resourceId",
+    "region",
+    "nonce",
+    "acquireTime",
+    "sid",
+    "startTime",
+    "confirmTime",
+    "controlEndTime",
+    "tokenEndTime",
+    "specHash",
+    "stopReason",
+];
+
 impl StoredJob {
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
@@ -109,7 +129,7 @@ impl StoredJob {
             Ok(Value::Object(written)) => written,
             Ok(_) | Err(_) => Map::new(),
         };
-        self.keep_unreadable_sessions(&mut written);
+        self.keep_of_sessions(&mut written);
         for field in OWNED {
             match written.remove(field) {
                 Some(value) => fields.insert(field.to_owned(), value),
@@ -124,7 +144,7 @@ impl StoredJob {
         let mut fields = self.status.as_object().cloned().unwrap_or_default();
         let mut written = Map::new();
         written.insert("sessions".to_owned(), serde_json::to_value(sessions).unwrap_or_default());
-        self.keep_unreadable_sessions(&mut written);
+        self.keep_of_sessions(&mut written);
         fields.extend(written);
         self.written(Value::Object(fields))
     }
@@ -155,6 +175,24 @@ impl StoredJob {
         entries.filter(|entry| serde_json::from_value::<Session>((*entry).clone()).is_err())
     }
 
+    /// Keeps what a newer operator wrote: whole sessions, and fields of those that this one can read.
+    fn keep_of_sessions(&self, written: &mut Map<String, Value>) {
+        if let Some(Value::Array(sessions)) = written.get_mut("sessions") {
+            sessions.iter_mut().for_each(|session| self.keep_unknown_fields(session));
+        }
+        self.keep_unreadable_sessions(written);
+    }
+
+    fn keep_unknown_fields(&self, written: &mut Value) {
+        let attempt = written.get("attempt").cloned();
+        let entries = self.status.get("sessions").and_then(Value::as_array).into_iter().flatten();
+        let mut stored = entries.filter(|entry| entry.get("attempt") == attempt.as_ref());
+        if let (Some(Value::Object(stored)), Some(written)) = (stored.next(), written.as_object_mut()) {
+            let unknown = stored.iter().filter(|(field, _)| !OWNED_OF_SESSION.contains(&field.as_str()));
+            written.extend(unknown.map(|(field, value)| (field.clone(), value.clone())));
+        }
+    }
+
     fn keep_unreadable_sessions(&self, written: &mut Map<String, Value>) {
         let unreadable: Vec<Value> = self.unreadable().cloned().collect();
         if unreadable.is_empty() {
@@ -180,9 +218,12 @@ fn refers_to(value: &Value, secret: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
+    use crate::api::status::SessionState;
     use crate::lifecycle::fixtures;
 
     fn stored(status: Value) -> StoredJob {
@@ -196,13 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_the_status_is_read_and_owned() {
-        let schema = serde_json::to_value(schemars::schema_for!(SnapshotJobStatus)).expect("a schema");
-        let mut fields: Vec<&String> = schema["properties"].as_object().expect("properties").keys().collect();
-        let mut owned = OWNED.map(str::to_owned).to_vec();
-        fields.sort();
-        owned.sort();
-        assert_eq!(fields, owned.iter().collect::<Vec<_>>());
+    fn every_field_of_the_status_and_of_a_session_is_owned() {
+        for (schema, owned) in [
+            (schemars::schema_for!(SnapshotJobStatus), OWNED.as_slice()),
+            (schemars::schema_for!(Session), OWNED_OF_SESSION.as_slice()),
+        ] {
+            let schema = serde_json::to_value(schema).expect("a schema");
+            let properties = schema["properties"].as_object().expect("properties");
+            let fields: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+            assert_eq!(fields, owned.iter().copied().collect());
+        }
     }
 
     #[test]
@@ -221,7 +265,7 @@ mod tests {
             assert!(object.refers_to(name), "{name}");
         }
         let schema = serde_json::to_string(&schemars::schema_for!(SnapshotJobSpec)).expect("a schema");
-        let references: std::collections::BTreeSet<&str> = schema
+        let references: BTreeSet<&str> = schema
             .split('"')
             .filter(|word| word.ends_with("Ref") && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
             .collect();
@@ -258,6 +302,36 @@ mod tests {
         let written = object.with_status(&SnapshotJobStatus::default()).status;
         assert_eq!(written["futureField"], json!({"a": 1}));
         assert_eq!(written["sessions"][0]["sid"], "precious");
+    }
+
+    /// After a rollback the older operator goes on with sessions that the newer one began.
+    #[test]
+    fn a_session_keeps_the_fields_of_a_newer_operator_as_long_as_it_is_there() {
+        let session = |attempt: i64| {
+            json!({"attempt": attempt, "state": "Running", "recorderUid": 1, "appId": "a", "channel": "c",
+            "resourceId": "r", "nonce": "n", "acquireTime": "2026-01-01T00:00:00Z", "sid": "s", "specHash": "h",
+            "stopReason": "Stopped", "futureField": {"of": attempt}})
+        };
+        let object = stored(json!({"sessions": [session(1), session(2)]}));
+        assert_eq!(object.with_status(&object.status()).status, object.status, "nothing to write");
+        let mut status = object.status();
+        // The order of sessions says nothing, a field taken away stays away, and a new session inherits nothing.
+        status.sessions.reverse();
+        status.sessions[0].state = SessionState::Stopping;
+        status.sessions[0].stop_reason = None;
+        let mut third = status.sessions[1].clone();
+        third.attempt = 3;
+        status.sessions.push(third);
+        for written in [object.with_status(&status), object.with_sessions(&status.sessions)] {
+            let sessions = &written.status["sessions"];
+            assert_eq!(sessions[0]["futureField"], json!({"of": 2}));
+            assert_eq!(sessions[0]["state"], "Stopping");
+            assert!(sessions[0].get("stopReason").is_none(), "{sessions:#}");
+            assert_eq!(sessions[1]["futureField"], json!({"of": 1}));
+            assert!(sessions[2].get("futureField").is_none(), "{sessions:#}");
+        }
+        status.sessions.clear();
+        assert!(object.with_status(&status).status.get("sessions").is_none());
     }
 
     #[test]

@@ -79,6 +79,10 @@ fn narrowed(old: &Value, new: &Value, path: &str, losses: &mut Vec<String>) {
     if old["nullable"] == true && new["nullable"] != true {
         lose("null is no longer taken");
     }
+    const KEPT: &str = "x-kubernetes-preserve-unknown-fields";
+    if old[KEPT] == true && new[KEPT] != true {
+        lose("unknown fields are no longer kept");
+    }
     for (limit, tighter) in [
         ("maximum", f64::lt as fn(&f64, &f64) -> bool),
         ("maxLength", f64::lt),
@@ -173,6 +177,12 @@ fn a_loss_of_each_kind_is_seen() {
             format!("{SCHEMA}/x-kubernetes-validations"),
             json!([{"rule": "self.suspend", "message": "must be"}]),
             ".spec: new rule \"self.suspend\"",
+        ),
+        (
+            "/spec/versions/0/schema/openAPIV3Schema/properties/status/x-kubernetes-preserve-unknown-fields"
+                .into(),
+            json!(false),
+            ".status: unknown fields are no longer kept",
         ),
         (spec("channel/properties/encryption"), json!({}), ".spec.channel.encryption: type changed"),
     ] {

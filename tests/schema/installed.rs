@@ -38,7 +38,7 @@ async fn nothing_of_the_schema_is_dropped_by_the_api_server() {
 }
 
 /// A status as a running job has it.
-fn running() -> Value {
+pub(crate) fn running() -> Value {
     json!({
         "observedGeneration": 1,
         "phase": "Running",

@@ -13,5 +13,6 @@ mod judgement;
 mod objects;
 mod property;
 mod reference;
+mod rollback;
 mod server;
 mod storage_rules;

@@ -21,9 +21,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Installs the CRD and waits until it is established.
+    /// The one that all tests share, with the CRD.
     pub(crate) async fn with_crd() -> Self {
-        let testbed = Testbed::from_env().await.expect("an API server");
+        Self::on(Testbed::from_env().await.expect("an API server")).await
+    }
+
+    /// Installs the CRD and waits until it is established.
+    pub(crate) async fn on(testbed: &Testbed) -> Self {
         let client = testbed.control_plane().client("admin").await.expect("a client");
         let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
         crds.patch(

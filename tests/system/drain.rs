@@ -257,6 +257,98 @@ async fn a_drain_that_is_ended_brings_the_operator_back() {
     world.end().await;
 }
 
+// === somebody else scales the operator up meanwhile ===
+
+/// What reconciles a release from a repository brings the operator back; it has begun a new session when it is ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_comes_back_meanwhile_is_ended_again() {
+    let mut world = Plan::new("drain-heal").faster(20).make().await;
+    let release = Release::install(&world, 1).await;
+    capturing(&world, "lobby").await;
+    world.stop_operator().await;
+    let late = json!({"status": 206, "body": {"code": 65, "reason": "request not completed"}});
+    world.fault(json!({"verb": "stop", "times": ALL, "answer": late})).await;
+    let mut drain = release.drain(&mut world, &[STOP]);
+    world.until_calls(&[("verb", "stop"), ("answered", "true")], 1).await;
+    assert_eq!(release.replicas().await, 0);
+    release.pod("healed").await;
+    release.scale(2).await;
+    drain.until_says("to be gone: healed").await;
+    assert_eq!(release.replicas().await, 0);
+    // The pod is at work until its end.
+    world.start_operator().await;
+    world.mend().await;
+    world
+        .until("lobby", "a second session", SOON, |job| {
+            job["status"]["sessions"][0]["attempt"].as_i64().is_some_and(|attempt| attempt > 1)
+        })
+        .await;
+    world.until_capturing("lobby").await;
+    assert!(drain.runs());
+    world.stop_operator().await;
+    release.pod_ended("healed").await;
+    let (drained, said) = drain.ended().await;
+    assert!(drained, "{said}");
+    assert_has(
+        &said,
+        &["scaled from 1 to 0", "brought an operator back", "scaled from 2 to 0", "Drained: 1 "],
+    );
+    assert_eq!(release.replicas().await, 0);
+    assert_withdrawn(&world, "lobby").await;
+    assert_eq!(world.live_sessions().await, Vec::<Value>::new());
+    assert_eq!(world.one_at_a_time("lobby").await.len(), 2);
+    world.end().await;
+}
+
+/// Not even an operator that was scaled up and down again, and has left a pod, goes unseen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_came_meanwhile_is_waited_for() {
+    let mut world = Plan::new("drain-pod").faster(20).make().await;
+    let release = Release::install(&world, 1).await;
+    capturing(&world, "lobby").await;
+    world.stop_operator().await;
+    let late = json!({"status": 206, "body": {"code": 65, "reason": "request not completed"}});
+    world.fault(json!({"verb": "stop", "times": ALL, "answer": late})).await;
+    let mut drain = release.drain(&mut world, &[STOP]);
+    world.until_calls(&[("verb", "stop"), ("answered", "true")], 1).await;
+    release.pod("left").await;
+    world.mend().await;
+    drain.until_says("to be gone: left").await;
+    assert!(drain.runs());
+    release.pod_ended("left").await;
+    let (drained, said) = drain.ended().await;
+    assert!(drained, "{said}");
+    assert_has(&said, &["once more", "is at 0 replicas"]);
+    assert_withdrawn(&world, "lobby").await;
+    world.end().await;
+}
+
+/// What the Deployment shall have again is judged by what came meanwhile, not only by the beginning.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_scaled_up_meanwhile_comes_back_when_the_drain_fails() {
+    for (healed, words) in
+        [(true, "is scaled up to 2 again"), (false, "is at 0 replicas, as it was before, and stays so")]
+    {
+        let mut world = Plan::new("drain-zero").faster(20).make().await;
+        let release = Release::install(&world, 0).await;
+        capturing(&world, "lobby").await;
+        world.stop_operator().await;
+        world.fault(json!({"down": true})).await;
+        let mut drain = release.drain(&mut world, &[STOP, "--timeout=8s"]);
+        drain.until_says("could not be reached").await;
+        if healed {
+            release.scale(2).await;
+            drain.until_says("scaled from 2 to 0").await;
+        }
+        let (drained, said) = drain.ended().await;
+        assert!(!drained, "{said}");
+        assert_has(&said, &["longer than --timeout 8s", words]);
+        assert_eq!(release.replicas().await, if healed { 2 } else { 0 });
+        world.mend().await;
+        world.end().await;
+    }
+}
+
 // === what is not as usual ===
 
 /// Who installed without the chart may have taken the Deployment away before; other namespaces are others' affair.

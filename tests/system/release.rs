@@ -104,6 +104,15 @@ impl Release {
         deployment.spec.and_then(|spec| spec.replicas).expect("replicas")
     }
 
+    /// Somebody else wants so many pods.
+    pub async fn scale(&self, replicas: i32) {
+        let patch = kube::api::Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        self.deployments
+            .patch_scale(NAME, &kube::api::PatchParams::default(), &patch)
+            .await
+            .expect("it is scaled");
+    }
+
     /// Waits until the Deployment shall have so many pods.
     pub async fn until_replicas(&self, world: &World, replicas: i32) {
         let what = format!("{replicas} replicas");
