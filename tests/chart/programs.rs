@@ -33,7 +33,8 @@ pub(crate) fn updating() -> bool {
 /// Compares a generated file with what it should be, or writes it.
 #[track_caller]
 pub(crate) fn assert_generated(path: &Path, wanted: &str) {
-    if updating() {
+    // What is right already is left alone: other tests may be reading it.
+    if updating() && std::fs::read_to_string(path).ok().as_deref() != Some(wanted) {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
         std::fs::write(path, wanted).expect("the file can be written");
     }
