@@ -15,4 +15,5 @@ mod refusals;
 mod rights;
 mod schemas;
 mod server;
+mod timeout;
 mod values;
