@@ -10,7 +10,7 @@ use kube::core::Status;
 use kube::runtime::watcher;
 use tokio::time::Instant;
 
-use crate::cluster::jobs::IF_DELETED;
+use crate::cluster::requests::IF_DELETED;
 use crate::probes::Health;
 
 /// Between two warnings of a scope that is refused all the time.
