@@ -33,6 +33,7 @@ use crate::reconcile::{Context, farewell};
 use crate::settings::{Reach, Settings};
 use crate::snapshots::Connections;
 
+mod first_lists;
 mod secret_watch;
 mod watching;
 

@@ -121,7 +121,8 @@ impl Health {
         if known.stopping {
             Err("the operator is ending".into())
         } else if !known.first_list {
-            Err("the first list of SnapshotJobs is not complete yet".into())
+            Err("the first list of SnapshotJobs is not complete yet; if it is refused, the log says why"
+                .into())
         } else if known.leader_awaited {
             Err("the Lease of leader election could not be read or written yet; the log says why".into())
         } else {

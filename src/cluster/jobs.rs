@@ -6,13 +6,9 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::client::{CALL_LIMIT, CallError, within};
-use super::requests::{Request, RequestError};
+use super::requests::{Request, RequestError, SNAPSHOT_JOBS};
 use super::stored::StoredJob;
 use crate::api::FINALIZER;
-
-/// The rights in a namespace go with it.
-pub const IF_DELETED: &str =
-    "if the namespace was deleted, take it out of the chart's watchNamespaces (--watch-namespace)";
 
 /// Reads and writes SnapshotJobs.
 #[derive(Clone)]
@@ -55,8 +51,7 @@ impl Jobs {
         let mut jobs = Vec::new();
         for scope in scopes {
             let api = scope.map_or_else(|| Api::all(self.client.clone()), |name| self.api(name));
-            let request = Request::new("list", "snapshotjobs.agora-snapshot.dev", scope)
-                .advising(scope.is_some().then_some(IF_DELETED));
+            let request = Request::new("list", SNAPSHOT_JOBS, scope);
             match request.make(|| async { api.list(&ListParams::default()).await }).await {
                 Ok(listed) => jobs.extend(listed.items),
                 Err(error) if error.is_not_found() => return Ok(None),

@@ -9,6 +9,13 @@ use super::client::{CALL_LIMIT, CallError, within};
 /// Waits between tries whose effect is not known.
 const AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
+/// SnapshotJobs in the words of RBAC.
+pub const SNAPSHOT_JOBS: &str = "snapshotjobs.agora-snapshot.dev";
+
+/// What to do about a watched namespace that is refused. The rights in a namespace go with it.
+pub const IF_DELETED: &str =
+    "if the namespace was deleted, take it out of the chart's watchNamespaces (--watch-namespace)";
+
 /// A request in the words of RBAC.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Request {
@@ -18,8 +25,6 @@ pub struct Request {
     pub resource: &'static str,
     /// Where; `None` is the whole cluster.
     pub namespace: Option<String>,
-    /// What else may be done about a missing right.
-    pub advice: Option<&'static str>,
 }
 
 /// Why a request has no result.
@@ -46,13 +51,7 @@ pub enum RequestError {
 impl Request {
     /// A request in a namespace, or in all of them.
     pub fn new(verb: &'static str, resource: &'static str, namespace: Option<&str>) -> Self {
-        Self { verb, resource, namespace: namespace.map(str::to_owned), advice: None }
-    }
-
-    /// With what may be done about a missing right beside adding it.
-    pub fn advising(mut self, advice: Option<&'static str>) -> Self {
-        self.advice = advice;
-        self
+        Self { verb, resource, namespace: namespace.map(str::to_owned) }
     }
 
     /// What the API server's answer means for it.
@@ -87,8 +86,12 @@ impl Request {
         }
     }
 
+    /// What may be done about a missing right beside adding it.
     fn advice(&self) -> String {
-        self.advice.map(|advice| format!(", or, {advice}")).unwrap_or_default()
+        match &self.namespace {
+            Some(_) if self.resource == SNAPSHOT_JOBS => format!(", or, {IF_DELETED}"),
+            Some(_) | None => String::new(),
+        }
     }
 
     fn place(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -15,6 +15,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt};
 use tokio::sync::{Semaphore, watch};
 
+use super::first_lists::FirstLists;
 use super::secret_watch;
 use crate::cluster::leadership::Gate;
 use crate::cluster::stored::StoredJob;
@@ -37,8 +38,7 @@ pub(super) struct Watching {
     gate: Gate,
     /// kube's own limit is per scope; this one is for all.
     places: Arc<Semaphore>,
-    /// Scopes whose first list is not complete.
-    unlisted: Arc<AtomicUsize>,
+    first_lists: FirstLists,
 }
 
 impl Watching {
@@ -52,13 +52,13 @@ impl Watching {
     ) -> Self {
         Self {
             context,
+            first_lists: FirstLists::new(health.clone(), scopes),
             health,
             ended,
             streaming_lists: settings.streaming_lists,
             concurrency: settings.max_concurrent_reconciles,
             gate: Gate::open(),
             places: Arc::new(Semaphore::new(usize::from(settings.max_concurrent_reconciles))),
-            unlisted: Arc::new(AtomicUsize::new(scopes)),
         }
     }
 
@@ -80,11 +80,12 @@ impl Watching {
         let listed = Arc::new(AtomicBool::new(false));
         let config = watcher::Config::default();
         let config = if self.streaming_lists { config.streaming_lists() } else { config };
+        let notice = self.notice(scope.namespace(), listed.clone());
         let jobs = watcher(scope, config)
             .default_backoff()
             // Nobody here reads them, and they are the larger part of many objects.
             .modify(|job| job.metadata.managed_fields = None)
-            .inspect(self.notice(listed.clone()))
+            .inspect(notice)
             .reflect(writer)
             .applied_objects();
         let ended = self.ended();
@@ -103,19 +104,20 @@ impl Watching {
     }
 
     /// What the watch itself tells: when the first list is complete, which objects are gone, what went wrong.
-    fn notice(&self, listed: Arc<AtomicBool>) -> impl FnMut(&watcher::Result<Event<StoredJob>>) + use<> {
-        let (context, health, unlisted) = (self.context.clone(), self.health.clone(), self.unlisted.clone());
+    fn notice(
+        &self,
+        namespace: Option<&str>,
+        listed: Arc<AtomicBool>,
+    ) -> impl FnMut(&watcher::Result<Event<StoredJob>>) + use<> {
+        let (context, mut first_list) = (self.context.clone(), self.first_lists.of(namespace));
         move |event| match event {
             Ok(Event::InitDone) => {
-                let first = !listed.swap(true, Ordering::AcqRel);
-                if first && unlisted.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    health.first_list_done();
-                    tracing::info!("the first list of SnapshotJobs is complete");
-                }
+                listed.store(true, Ordering::Release);
+                first_list.listed();
             }
             Ok(Event::Delete(job)) => farewell::to_gone(&context, &job.uid().unwrap_or_default()),
             Ok(Event::Init | Event::InitApply(_) | Event::Apply(_)) => {}
-            Err(error) => tracing::warn!(%error, "watching SnapshotJobs"),
+            Err(error) => first_list.failed(error),
         }
     }
 

@@ -391,6 +391,29 @@ async fn a_job_that_vanishes_meanwhile_leaves_nothing_running() {
     world.end().await;
 }
 
+/// The rights went with the namespace; what is billed in the others must not depend on somebody guessing so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_namespace_that_may_be_deleted_is_named() {
+    let mut world = Plan::new("drain-gone").faster(20).make().await;
+    let release = Release::install(&world, 1).await;
+    capturing(&world, "lobby").await;
+    world.operator_options.namespaces.push("drain-was-here".into());
+    let (drained, said) = release.drain(&mut world, &[STOP]).ended().await;
+    assert!(!drained, "{said}");
+    assert_has(
+        &said,
+        &[
+            "nothing was changed: the right to list snapshotjobs.agora-snapshot.dev in namespace drain-was-here is \
+             missing",
+            "if the namespace was deleted, take it out of the chart's watchNamespaces",
+        ],
+    );
+    assert_eq!(release.replicas().await, 1);
+    assert!(world.calls("stop").await.is_empty());
+    world.forget_log();
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_knows_no_jobs_needs_no_drain() {
     let bare = agora_snapshot_testbed::Testbed::start().await.expect("servers of its own");

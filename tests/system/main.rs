@@ -31,6 +31,7 @@ mod settings;
 mod telling;
 mod tokens;
 mod vendor;
+mod watched_namespaces;
 mod way_out;
 mod world;
 mod writes;

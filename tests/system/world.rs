@@ -216,10 +216,20 @@ async fn service_account(
     rules: Vec<PolicyRule>,
 ) -> PathBuf {
     let post = PostParams::default();
-    let metadata = json!({"name": "operator"});
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-    let account = serde_json::from_value(json!({"metadata": metadata})).expect("a service account");
+    let account =
+        serde_json::from_value(json!({"metadata": {"name": "operator"}})).expect("a service account");
     accounts.create(&post, &account).await.expect("the service account is created");
+    allow(client, namespace, namespace, rules).await;
+    let request = serde_json::from_value(json!({"spec": {"audiences": []}})).expect("a token request");
+    let token = accounts.create_token_request("operator", &post, &request).await.expect("a token");
+    let token = token.status.expect("the token's status").token;
+    testbed.control_plane().kubeconfig_for_token(namespace, &token).expect("a kubeconfig")
+}
+
+/// Lets the service account `operator` of a namespace do this in that namespace or another.
+async fn allow(client: &Client, account: &str, namespace: &str, rules: Vec<PolicyRule>) {
+    let (post, metadata) = (PostParams::default(), json!({"name": "operator"}));
     let role = serde_json::from_value(json!({"metadata": metadata, "rules": rules})).expect("a role");
     Api::<Role>::namespaced(client.clone(), namespace)
         .create(&post, &role)
@@ -228,15 +238,11 @@ async fn service_account(
     let binding = serde_json::from_value(json!({
         "metadata": metadata,
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
-        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": account}],
     }))
     .expect("a binding");
     let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     bindings.create(&post, &binding).await.expect("the binding is created");
-    let request = serde_json::from_value(json!({"spec": {"audiences": []}})).expect("a token request");
-    let token = accounts.create_token_request("operator", &post, &request).await.expect("a token");
-    let token = token.status.expect("the token's status").token;
-    testbed.control_plane().kubeconfig_for_token(namespace, &token).expect("a kubeconfig")
 }
 
 async fn watch_all(
@@ -306,6 +312,11 @@ impl World {
         let (client, params) = (self.client.clone(), PostParams::default());
         Api::namespaced(client.clone(), &self.namespace).create(&params, &role).await.expect("the role");
         Api::namespaced(client, &self.namespace).create(&params, &binding).await.expect("the binding");
+    }
+
+    /// Lets the operator's service account do this in one more namespace.
+    pub async fn allow_in(&self, namespace: &str, rules: Vec<PolicyRule>) {
+        allow(&self.client, &self.namespace, namespace, rules).await;
     }
 
     /// Starts an operator that may never become ready.
