@@ -1,8 +1,6 @@
 //! What the operator may do beside its rules for jobs, each right for one of its options: a Lease for leader election,
 //! watching Secrets, and events in its own namespace where it watches others alone.
 
-use std::time::Duration;
-
 use agora_snapshot_testbed::Testbed;
 use futures::future::join_all;
 use k8s_openapi::api::events::v1::Event;
@@ -14,9 +12,6 @@ use super::{Right, end_control, life, rights, until_deleted_in_vain, without};
 use crate::release::allow;
 use crate::role;
 use crate::world::{SOON, World};
-
-/// Longer than the renewal after which the words of a missing `update` come.
-const ELECTED: Duration = SOON;
 
 /// A Lease is read, created and renewed: the first two are refused at once, the last when leadership was won.
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +32,7 @@ async fn no_right_for_leader_election_is_too_much() {
             world.operator_options.arguments.push(namespace);
             world.start_operator_unready().await;
             let told = format!("the operator may not {} Lease {}/", missing.verb, world.namespace);
-            tokio::time::timeout(ELECTED, world.until_logged(&told)).await.expect("in time");
+            world.until_logged(&told).await;
             assert_eq!(
                 world.log().contains("this process leads"),
                 missing.verb == "update",
