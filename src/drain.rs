@@ -2,7 +2,8 @@
 //!
 //! Owns the order: the Deployment is scaled to 0, so that no operator starts anything; then every job is withdrawn by
 //! the same visits that the operator makes (`withdrawal.rs`); if an operator has come back meanwhile, both are done again;
-//! if that does not come to its end, the Deployment is scaled up again (`operator.rs`). Which sessions there are, and how that is told, is in `survey.rs`.
+//! if that does not come to its end, the Deployment is scaled up again (`operator.rs`). Which sessions there are, and how
+//! that is told, is in `survey.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
