@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use agora_snapshot_operator::api::FINALIZER;
 
 use crate::kstatus::{Health, health};
-use crate::release::{NAME, Release};
+use crate::release::{Drain, NAME, Release};
 use crate::telling::{assert_has, message, says};
 use crate::vendor::ALL;
 use crate::world::{Plan, SOON, World};
@@ -264,12 +264,7 @@ async fn a_drain_that_is_ended_brings_the_operator_back() {
 async fn an_operator_that_comes_back_meanwhile_is_ended_again() {
     let mut world = Plan::new("drain-heal").faster(20).make().await;
     let release = Release::install(&world, 1).await;
-    capturing(&world, "lobby").await;
-    world.stop_operator().await;
-    let late = json!({"status": 206, "body": {"code": 65, "reason": "request not completed"}});
-    world.fault(json!({"verb": "stop", "times": ALL, "answer": late})).await;
-    let mut drain = release.drain(&mut world, &[STOP]);
-    world.until_calls(&[("verb", "stop"), ("answered", "true")], 1).await;
+    let mut drain = in_mid_stop(&mut world, &release, ALL).await;
     assert_eq!(release.replicas().await, 0);
     release.pod("healed").await;
     release.scale(2).await;
@@ -305,12 +300,7 @@ async fn an_operator_that_comes_back_meanwhile_is_ended_again() {
 async fn a_pod_that_came_meanwhile_is_waited_for() {
     let mut world = Plan::new("drain-pod").faster(20).make().await;
     let release = Release::install(&world, 1).await;
-    capturing(&world, "lobby").await;
-    world.stop_operator().await;
-    let late = json!({"status": 206, "body": {"code": 65, "reason": "request not completed"}});
-    world.fault(json!({"verb": "stop", "times": ALL, "answer": late})).await;
-    let mut drain = release.drain(&mut world, &[STOP]);
-    world.until_calls(&[("verb", "stop"), ("answered", "true")], 1).await;
+    let mut drain = in_mid_stop(&mut world, &release, ALL).await;
     release.pod("left").await;
     world.mend().await;
     drain.until_says("to be gone: left").await;
@@ -376,11 +366,7 @@ async fn without_a_deployment_the_watched_jobs_are_withdrawn_and_no_other() {
 async fn a_job_that_vanishes_meanwhile_leaves_nothing_running() {
     let mut world = Plan::new("drain-forced").faster(20).make().await;
     let release = Release::install(&world, 1).await;
-    capturing(&world, "lobby").await;
-    world.stop_operator().await;
-    world.answer("stop", 3, 206, json!({"code": 65, "reason": "request not completed"})).await;
-    let mut drain = release.drain(&mut world, &[STOP]);
-    world.until_calls(&[("verb", "stop"), ("answered", "true")], 1).await;
+    let mut drain = in_mid_stop(&mut world, &release, 3).await;
     world.patch("lobby", json!({"metadata": {"finalizers": null}})).await;
     world.delete("lobby").await;
     let (drained, said) = drain.ended().await;
@@ -428,4 +414,14 @@ async fn a_cluster_that_knows_no_jobs_needs_no_drain() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_has(&said, &["knows no SnapshotJobs"]);
+}
+
+/// A drain that has ended the operator of a running session, and whose first so many stops are not completed.
+async fn in_mid_stop(world: &mut World, release: &Release, times: u64) -> Drain {
+    capturing(world, "lobby").await;
+    world.stop_operator().await;
+    world.answer("stop", times, 206, json!({"code": 65, "reason": "request not completed"})).await;
+    let drain = release.drain(world, &[STOP]);
+    world.until_calls(&[("verb", "stop"), ("answered", "true")], 1).await;
+    drain
 }
