@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::backoff;
+use super::bounds::OrphanCause;
 use super::endings::{end_session, forget, leaves, missing, refused};
 use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
-use super::plan::OrphanCause;
 use super::spec_hash;
 use super::timing::Timing;
 use super::words;

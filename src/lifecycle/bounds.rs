@@ -6,8 +6,22 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::observed::{Known, Observed};
-use super::plan::OrphanCause;
 use crate::api::status::{Session, SessionState};
+
+/// Why a session is given up.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum OrphanCause {
+    /// `deletionPolicy: Orphan`.
+    Policy,
+    /// The credentials are gone or refused.
+    NoCredentials,
+    /// The sid is not known and did not become known.
+    NoSid,
+    /// The vendor could not be reached.
+    Unreachable,
+    /// The vendor's control window is over.
+    ControlEnded,
+}
 
 /// Whether, and why, a deletion lets go of a session that it could not stop. A namespace never hangs for ever.
 pub(super) fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause> {

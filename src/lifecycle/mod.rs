@@ -7,7 +7,7 @@
 pub mod aging;
 pub mod answers;
 pub mod backoff;
-mod bounds;
+pub mod bounds;
 pub mod claims;
 pub mod conditions;
 pub mod death;

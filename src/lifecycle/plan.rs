@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bounds::{given_up, until_fence, wait_for_end};
+use super::bounds::{OrphanCause, given_up, until_fence, wait_for_end};
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
 use super::replacement::{is_last_stop_due, is_renewal_due, wanted_difference};
@@ -78,21 +78,6 @@ pub enum StopCause {
     NotConfirmed,
     /// It said that it was ending and did not.
     StuckEnding,
-}
-
-/// Why a session is given up.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum OrphanCause {
-    /// `deletionPolicy: Orphan`.
-    Policy,
-    /// The credentials are gone or refused.
-    NoCredentials,
-    /// The sid is not known and did not become known.
-    NoSid,
-    /// The vendor could not be reached.
-    Unreachable,
-    /// The vendor's control window is over.
-    ControlEnded,
 }
 
 impl StopCause {

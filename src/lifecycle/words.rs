@@ -1,8 +1,8 @@
 //! The sentences about sessions and answers that conditions and events share.
 
+use super::bounds::OrphanCause;
 use super::observed::Refusal;
 use super::outcome::{Answer, Kind};
-use super::plan::OrphanCause;
 use crate::api::status::Session;
 use crate::api::{Reason, SnapshotJobSpec};
 

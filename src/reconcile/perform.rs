@@ -13,11 +13,12 @@ use crate::agora::endpoints::Route;
 use crate::api::Reason;
 use crate::api::status::{Session, SessionState, SnapshotsSummary};
 use crate::cluster::jobs::KubeError;
+use crate::lifecycle::bounds::OrphanCause;
 use crate::lifecycle::claims::{self, Reserved};
 use crate::lifecycle::notice::Notice;
 use crate::lifecycle::observed::Observed;
 use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
-use crate::lifecycle::plan::{OrphanCause, Step, StopCause};
+use crate::lifecycle::plan::{Step, StopCause};
 use crate::lifecycle::report::report;
 use crate::lifecycle::{answers, spec_hash, timing, words};
 

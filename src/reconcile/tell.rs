@@ -12,10 +12,10 @@ use super::{Presence, Visit};
 use crate::api::status::{EndReason, SessionState};
 use crate::api::{ConditionType, Reason};
 use crate::cluster::events::{Kind, News};
+use crate::lifecycle::bounds::OrphanCause;
 use crate::lifecycle::conditions;
 use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started, Stopped};
-use crate::lifecycle::plan::OrphanCause;
 use crate::metrics::{Fence, JobView, SessionEnd, StartResult, Upload};
 
 /// A user who leaves and joins again may miss one or two.

@@ -4,13 +4,13 @@ use super::*;
 use crate::api::SnapshotJobStatus;
 use crate::api::spec::Subscription;
 use crate::lifecycle::answers;
+use crate::lifecycle::bounds::OrphanCause;
 use crate::lifecycle::fixtures::{
     self, answer, assert_says, assert_verdict, finished, later, pass, seen, seen_in, seen_with, session,
     violations, with, with_known, with_spec,
 };
 use crate::lifecycle::observed::{Memory, Refusal};
 use crate::lifecycle::outcome::{Kind, Outcome, Queried};
-use crate::lifecycle::plan::OrphanCause;
 
 fn deleting(seen: Observed) -> Observed {
     with(seen, |seen| seen.job.deleting = true)
