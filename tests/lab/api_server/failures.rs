@@ -124,11 +124,16 @@ impl Failure {
             all => format!("[{}]", all.join(", ")),
         };
         let mut details = details(resource, kind, name);
+        // Events are validated as those of the core group, as which they are stored.
+        let group = if resource == Resource::Events { "" } else { resource.group() };
+        if group.is_empty() {
+            details.as_object_mut().expect("an object").remove("group");
+        }
         details["causes"] = causes
             .iter()
             .map(|cause| json!({"reason": cause.kind.reason(), "message": cause.words, "field": cause.field}))
             .collect();
-        let message = format!("{} {name:?} is invalid: {said}", qualified(kind, resource.group()));
+        let message = format!("{} {name:?} is invalid: {said}", qualified(kind, group));
         Self::new(422, "Invalid", message, Some(details))
     }
 

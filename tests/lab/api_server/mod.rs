@@ -68,7 +68,7 @@ impl ApiServer {
             },
             (&Method::GET, Some(_)) => self.get(&target, request),
             (&Method::POST, None) => self.create(now, &target, request),
-            (&Method::PUT, Some(_)) => self.replace(&target, request),
+            (&Method::PUT, Some(_)) => self.replace(now, &target, request),
             (&Method::PATCH, Some(_)) => self.patch(&target, request),
             (&Method::DELETE, Some(_)) if !target.status => self.delete(now, &target, request),
             (method, _) => {

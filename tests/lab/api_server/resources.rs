@@ -73,6 +73,14 @@ impl Resource {
         }
     }
 
+    /// Whether a PUT of an object that is not there makes it.
+    pub(super) fn create_on_update(self) -> bool {
+        match self {
+            Self::Events | Self::Leases => true,
+            Self::SnapshotJobs | Self::Namespaces | Self::Secrets => false,
+        }
+    }
+
     /// `apiVersion` of its objects.
     pub(crate) fn api_version(self) -> String {
         match self.group() {

@@ -4,8 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::failures::{Cause, CauseKind};
 use super::metadata;
 use super::resources::Resource;
+
+/// Longest note of an event, in bytes.
+const MOST_NOTE: usize = 1024;
 
 const EVENT: [&str; 14] = [
     "eventTime",
@@ -40,7 +44,7 @@ pub(super) fn prepare(resource: Resource, object: &mut Value) {
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.into();
         }
         Resource::Secrets => prepare_secret(object),
-        Resource::Events => keep(object, &EVENT),
+        Resource::Events => prepare_event(object),
         Resource::Leases => {
             keep(object, &["spec"]);
             if !object["spec"].is_object() {
@@ -60,6 +64,62 @@ fn prepare_secret(object: &mut Value) {
         }
     }
     fields.entry("type").or_insert_with(|| "Opaque".into());
+}
+
+/// Of the fields that older events had, some are always shown.
+fn prepare_event(object: &mut Value) {
+    keep(object, &EVENT);
+    for (field, default) in [
+        ("deprecatedSource", json!({})),
+        ("deprecatedFirstTimestamp", Value::Null),
+        ("deprecatedLastTimestamp", Value::Null),
+    ] {
+        if object[field].is_null() {
+            object[field] = default;
+        }
+    }
+}
+
+/// What is wrong with an object of these types, new or changed.
+pub(super) fn validate(resource: Resource, object: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
+    match resource {
+        Resource::SnapshotJobs | Resource::Namespaces | Resource::Leases => {}
+        Resource::Secrets => {
+            if before.is_some_and(|before| before["type"] != object["type"]) {
+                causes.push(Cause::invalid("type", &object["type"], "field is immutable"));
+            }
+        }
+        Resource::Events => match before {
+            None => validate_event(object, causes),
+            Some(before) => {
+                let but_series = |event: &Value| {
+                    let mut event = event.clone();
+                    for field in ["series", "metadata"] {
+                        event.as_object_mut().expect("an object").remove(field);
+                    }
+                    event
+                };
+                assert_eq!(
+                    but_series(object),
+                    but_series(before),
+                    "the model of the API server lets nothing of an event change but its series"
+                );
+            }
+        },
+    }
+}
+
+fn validate_event(event: &Value, causes: &mut Vec<Cause>) {
+    assert!(event["eventTime"].is_string(), "the model of the API server knows new events alone: {event}");
+    for field in ["reportingController", "reportingInstance", "action", "reason"] {
+        if event[field].as_str().unwrap_or_default().is_empty() {
+            causes.push(Cause::new(CauseKind::Required, field, "Required value"));
+        }
+    }
+    if event["note"].as_str().unwrap_or_default().len() > MOST_NOTE {
+        let why = format!("can have at most {MOST_NOTE} characters");
+        causes.push(Cause::invalid("message", "\"\"", &why));
+    }
 }
 
 fn keep(object: &mut Value, known: &[&str]) {

@@ -27,6 +27,16 @@ impl ApiServer {
         let mut object = decode(resource, request.body())?;
         self.check_namespace(target, &mut object)?;
         self.admit(target, &object)?;
+        self.create_decoded(now, target, object)
+    }
+
+    fn create_decoded(
+        &mut self,
+        now: Timestamp,
+        target: &Target,
+        mut object: Value,
+    ) -> Result<Response<Bytes>, Failure> {
+        let resource = target.resource;
         if !metadata::text(&object, "resourceVersion").is_empty() {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
@@ -49,7 +59,7 @@ impl ApiServer {
         } else {
             metadata::validate(&object, &mut causes);
         }
-        validate(resource, &object, &mut causes);
+        validate(resource, &object, None, &mut causes);
         refuse(resource, &name, causes)?;
         let key = Key::new(resource, target.namespace(), &name);
         if let Some(existing) = self.store.get(&key) {
@@ -66,6 +76,7 @@ impl ApiServer {
 
     pub(super) fn replace(
         &mut self,
+        now: Timestamp,
         target: &Target,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Failure> {
@@ -73,7 +84,19 @@ impl ApiServer {
         let mut object = decode(target.resource, request.body())?;
         check_name(target, &object)?;
         self.check_namespace(target, &mut object)?;
-        let existing = self.existing(target)?;
+        let existing = match self.existing(target) {
+            Ok(existing) => existing,
+            Err(_) if target.resource.create_on_update() => {
+                assert!(
+                    metadata::text(&object, "uid").is_empty(),
+                    "the model of the API server does not make an object by a PUT that names its uid"
+                );
+                self.admit(target, &object)?;
+                metadata::fields(&mut object).remove("resourceVersion");
+                return self.create_decoded(now, target, object);
+            }
+            Err(failure) => return Err(failure),
+        };
         let (uid, stored) = (metadata::text(&object, "uid"), metadata::text(&existing, "uid"));
         if !uid.is_empty() && uid != stored {
             let key = Key::new(target.resource, target.namespace(), target.name());
@@ -152,7 +175,7 @@ impl ApiServer {
             schema.validate(&new["status"], "status", "", &mut causes);
             tell_of_rules(&mut causes);
         } else {
-            validate(resource, &new, &mut causes);
+            validate(resource, &new, Some(existing), &mut causes);
         }
         refuse(resource, name, causes)?;
 
@@ -241,10 +264,15 @@ fn prepare(resource: Resource, object: &mut Value) {
     }
 }
 
-fn validate(resource: Resource, object: &Value, causes: &mut Vec<Cause>) {
-    if resource == Resource::SnapshotJobs {
-        SNAPSHOT_JOB.validate(object, "", "", causes);
-        tell_of_rules(causes);
+fn validate(resource: Resource, object: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
+    match resource {
+        Resource::SnapshotJobs => {
+            SNAPSHOT_JOB.validate(object, "", "", causes);
+            tell_of_rules(causes);
+        }
+        Resource::Namespaces | Resource::Secrets | Resource::Events | Resource::Leases => {
+            typed::validate(resource, object, before, causes);
+        }
     }
 }
 
