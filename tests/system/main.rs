@@ -16,6 +16,7 @@ mod deletion;
 mod drain;
 mod fleet;
 mod force;
+mod killing;
 mod kstatus;
 mod leadership;
 mod least_privilege;
