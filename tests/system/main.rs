@@ -16,6 +16,8 @@ mod deletion;
 mod drain;
 mod fleet;
 mod force;
+mod frozen;
+mod gate;
 mod killing;
 mod kstatus;
 mod leadership;
