@@ -62,7 +62,13 @@ fn compare(
     real: &Real,
     counts: &Counts,
 ) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, max_shrink_time: SHRINK, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        max_shrink_time: SHRINK,
+        ..Config::default()
+    };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -77,16 +83,12 @@ fn compare(
         counts.sequences.fetch_add(1, Ordering::Relaxed);
         counts.requests.fetch_add(modelled.requests(), Ordering::Relaxed);
         counts.events.fetch_add(modelled.events(), Ordering::Relaxed);
-        if std::env::var_os("EXPLORE").is_some() {
-            if let Err(why) = transcript::same(real, modelled) {
-                eprintln!("DIFF {why}");
-            }
-            return Ok(());
-        }
         transcript::same(real, modelled).map_err(TestCaseError::fail)
     });
     if let Err(TestError::Fail(why, steps)) = result {
-        panic!("API_SERVER_SEED={seed}: the model differs from the real API server\n{why}\nsteps: {steps:#?}");
+        panic!(
+            "API_SERVER_SEED={seed}: the model differs from the real API server\n{why}\nsteps: {steps:#?}"
+        );
     }
     result.expect("no case was given up");
 }
@@ -108,7 +110,10 @@ fn the_model_answers_as_the_real_api_server() {
         let apply = PatchParams::apply("lab").force();
         crds.patch(SnapshotJob::crd_name(), &apply, &Patch::Apply(api::crd())).await.expect("the CRD");
         let established = await_condition(crds, SnapshotJob::crd_name(), is_crd_established());
-        tokio::time::timeout(real::SOON, established).await.expect("in time").expect("the CRD is established");
+        tokio::time::timeout(real::SOON, established)
+            .await
+            .expect("in time")
+            .expect("the CRD is established");
         Real::new(testbed, client)
     });
     let (began, counts) = (Instant::now(), Counts::default());

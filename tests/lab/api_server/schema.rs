@@ -202,7 +202,8 @@ impl Schema {
         let why = format!("{told} in body must be of type {format}: \"float64\"");
         causes.push(Cause { kind: CauseKind::TypeInvalid, ..Cause::invalid(field, "\"float64\"", &why) });
         let why = format!("Checked value must be of type integer with format {format} in {told}");
-        let root = field.strip_suffix(told).map(|root| root.trim_end_matches('.')).filter(|root| !root.is_empty());
+        let root =
+            field.strip_suffix(told).map(|root| root.trim_end_matches('.')).filter(|root| !root.is_empty());
         causes.push(Cause::invalid(root.unwrap_or("<nil>"), "\"\"", &why));
     }
 

@@ -82,8 +82,8 @@ impl ApiServer {
     ) -> Result<Response<Bytes>, Failure> {
         Query::of(request).only_field_manager();
         let mut object = decode(target.resource, request.body())?;
-        check_name(target, &object)?;
         self.check_namespace(target, &mut object)?;
+        check_name(target, &object)?;
         let existing = match self.existing(target) {
             Ok(existing) => existing,
             Err(_) if target.resource.create_on_update() => {
@@ -128,7 +128,6 @@ impl ApiServer {
         }
         let mut object = existing.clone();
         json_patch::merge(&mut object, &patch);
-        // In this order, which is not that of a PUT.
         self.check_namespace(target, &mut object)?;
         check_name(target, &object)?;
         self.update(target, &existing, object)
