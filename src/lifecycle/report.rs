@@ -120,7 +120,7 @@ fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
         return working(
             Phase::Recovering,
             Reason::RecoveringSid,
-            words::recovering(session, obstacle, intent == Intent::Capture, fence(seen, session)),
+            words::recovering(session, obstacle, intent, fence(seen, session)),
         );
     }
     match intent {

@@ -177,7 +177,7 @@ impl Visit<'_> {
         let reserved = Reserved {
             resource_id: acquired.resource_id.clone(),
             region: region(acquired.via.route),
-            nonce: format!("{:016x}", rand::random::<u64>()),
+            nonce: format!("{:016x}", self.context.chance.draw::<u64>()),
             app_id: app_id.clone(),
             channel: spec.channel.name.clone(),
             recorder_uid,
