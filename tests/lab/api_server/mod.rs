@@ -78,11 +78,6 @@ impl ApiServer {
         Answer::Now(done.unwrap_or_else(|failure| failure.response()))
     }
 
-    /// An object as it is now, for who looks on.
-    pub(crate) fn object(&self, resource: Resource, namespace: &str, name: &str) -> Option<&Value> {
-        self.store.get(&store::Key::new(resource, namespace, name)).map(AsRef::as_ref)
-    }
-
     /// Forgets all events, so that whoever watches from before is told 410 Expired.
     pub(crate) fn compact(&mut self) {
         self.store.compact();
