@@ -70,10 +70,15 @@ const fn stage(
 
 /// Create, start, run, edit, handover, failover, suspend, resume, delete.
 pub(crate) static WHOLE_LIFE: [Stage; 7] = [
-    stage("created", |_| Ok(()), Duration::ZERO, |world| {
-        world.prepare();
-        world.create_job();
-    }),
+    stage(
+        "created",
+        |_| Ok(()),
+        Duration::ZERO,
+        |world| {
+            world.prepare();
+            world.create_job();
+        },
+    ),
     stage("capturing", capturing, seconds(10), |world| {
         world.edit(json!({"subscription": {"videoUids": [42]}}));
     }),
@@ -85,9 +90,11 @@ pub(crate) static WHOLE_LIFE: [Stage; 7] = [
     stage("resumed", capturing, seconds(30), Inner::delete_job),
 ];
 
-/// What follows every life.
-static END: Stage =
-    Stage { name: "deleted", until: gone, within: WITHIN, stays: HOUR, rest: Rest::Nothing, then: |_| {} };
+/// What follows every life. The last events may come after the job has gone.
+static END: [Stage; 2] = [
+    stage("deleted", gone, seconds(60), |_| {}),
+    Stage { name: "over", until: gone, within: WITHIN, stays: HOUR, rest: Rest::Nothing, then: |_| {} },
+];
 
 impl Script {
     pub(crate) fn new(stages: &'static [Stage]) -> Self {
@@ -100,7 +107,7 @@ impl Script {
     }
 
     fn stage(&self) -> &'static Stage {
-        self.stages.get(self.at).unwrap_or(&END)
+        self.stages.iter().chain(&END).nth(self.at).expect("it is done after the last")
     }
 }
 
@@ -132,10 +139,10 @@ impl Inner {
             self.tell(format!("=== {}", stage.name));
             (stage.then)(self);
             self.witness.rests(Rest::No);
-            if self.script.at == self.script.stages.len() {
+            self.script.at += 1;
+            if self.script.at == self.script.stages.len() + END.len() {
                 return Turn::Done;
             }
-            self.script.at += 1;
             (self.script.entered, self.script.reached) = (None, None);
         }
     }
@@ -167,12 +174,8 @@ fn capturing(world: &mut Inner) -> Result<(), String> {
         if updated.is_null() { task["recordingConfig"].clone() } else { updated.clone() }
     };
     let subscribed = &lists(task)["subscribeVideoUids"];
-    let wanted: Vec<String> = spec["subscription"]["videoUids"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(ToString::to_string)
-        .collect();
+    let wanted: Vec<String> =
+        spec["subscription"]["videoUids"].as_array().into_iter().flatten().map(ToString::to_string).collect();
     let agrees = if wanted.is_empty() { true } else { *subscribed == json!(wanted) };
     if agrees { Ok(()) } else { Err(format!("it is subscribed to {subscribed}")) }
 }
@@ -199,7 +202,8 @@ fn nothing_runs(world: &mut Inner) -> Result<(), String> {
 
 /// The job is current, for this reason.
 fn says(job: &Value, reason: &str) -> Result<(), String> {
-    let ready = job["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
+    let ready =
+        job["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
     let found = ready.map_or(&Value::Null, |ready| &ready["reason"]);
     match (kstatus::health(job), found == reason) {
         (Health::Current, true) => Ok(()),

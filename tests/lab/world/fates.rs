@@ -26,6 +26,10 @@ pub(crate) enum Fate {
     PauseBefore,
     /// The process stands still after its effect.
     PauseAfter,
+    /// The process is told to end (SIGTERM) while it is sent.
+    Terminate,
+    /// The same, and a second operator begins.
+    Replace,
 }
 
 /// A number with what becomes of it.
@@ -45,7 +49,7 @@ impl Point {
 }
 
 impl Fate {
-    const NAMES: [(Self, &'static str); 10] = [
+    const NAMES: [(Self, &'static str); 12] = [
         (Self::DieBefore, "die-before"),
         (Self::DieAfter, "die-after"),
         (Self::Refused, "refused"),
@@ -56,6 +60,8 @@ impl Fate {
         (Self::Twice, "twice"),
         (Self::PauseBefore, "pause-before"),
         (Self::PauseAfter, "pause-after"),
+        (Self::Terminate, "terminate"),
+        (Self::Replace, "replace"),
     ];
 }
 

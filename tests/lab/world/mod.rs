@@ -76,9 +76,22 @@ type Deferred = Box<dyn FnOnce(&mut Inner) + Send>;
 pub(crate) struct Operator {
     /// How many effects it had in mind so far.
     pub(crate) effects: usize,
+    /// How many processes it had; the last one may be alive.
+    processes: usize,
     alive: bool,
+    told_to_end: bool,
+    /// Whether it shall run.
+    pub(crate) wanted: bool,
     /// Until when it stands still.
     paused: Option<Timestamp>,
+}
+
+/// A process of an operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Process {
+    pub(crate) operator: usize,
+    /// Of this operator's, from 1.
+    pub(crate) number: usize,
 }
 
 /// Why a request got no answer.
@@ -102,7 +115,7 @@ impl World {
                 api: ApiServer::new(),
                 vendor: Vendor::new(millis(origin), APP_ID, ACCOUNT, Settings::default()),
                 buckets: Buckets::default(),
-                operators: vec![Operator::default(); operators],
+                operators: (0..operators).map(|_| Operator { wanted: true, ..Operator::default() }).collect(),
                 witness: Witness::default(),
                 script,
                 plan,
@@ -114,13 +127,13 @@ impl World {
         })
     }
 
-    /// A process begins. Its runtime is the one that this is called in.
-    pub(crate) fn begin_process(&self) {
+    /// Time goes on, by the clock of the runtime that this is called in.
+    pub(crate) fn begin_time(&self) {
         self.lock().since.1 = Some(Instant::now());
     }
 
-    /// It has ended; so much later something else begins. To be called in its runtime, as long as that has a clock.
-    pub(crate) fn end_process(&self, later: Duration) {
+    /// The runtime ends; so much later there is another. To be called as long as it has a clock.
+    pub(crate) fn end_time(&self, later: Duration) {
         let mut inner = self.lock();
         inner.since = (inner.now() + later, None);
     }
@@ -172,19 +185,39 @@ impl World {
 
     // === operators ===
 
-    pub(crate) fn begin_operator(&self, operator: usize) {
-        self.lock().operators[operator].alive = true;
+    /// A process begins.
+    pub(crate) fn begin(&self, operator: usize) -> Process {
+        self.with(|world| {
+            world.tell(format!("--- operator {operator} begins"));
+            let one = &mut world.operators[operator];
+            (one.alive, one.told_to_end, one.paused) = (true, false, None);
+            one.processes += 1;
+            Process { operator, number: one.processes }
+        })
     }
 
     /// From now on nothing of it reaches the world.
-    pub(crate) fn kill(&self, operator: usize) {
-        self.with(|world| world.operators[operator].alive = false);
+    pub(crate) fn end(&self, process: Process) {
+        self.with(|world| {
+            world.tell(format!("--- operator {} ends", process.operator));
+            world.operators[process.operator].alive = false;
+        });
     }
 
-    /// Waits until it has ended.
-    pub(crate) async fn ended(&self, operator: usize) {
+    fn is_alive(&self, process: Process) -> bool {
+        let one = self.lock().operators[process.operator];
+        one.alive && one.processes == process.number
+    }
+
+    /// Waits until an operator is as it is asked for.
+    pub(crate) async fn until_operator(&self, operator: usize, is: impl Fn(&Operator) -> bool) {
         let mut changes = self.changes();
-        while self.lock().operators[operator].alive {
+        loop {
+            changes.mark_unchanged();
+            let now = self.lock().operators[operator];
+            if is(&now) {
+                return;
+            }
             changes.changed().await.expect("the world lasts");
         }
     }
@@ -195,18 +228,17 @@ impl World {
         inner.operators[operator].paused.filter(|until| *until > inner.now())
     }
 
-    fn pause(&self, operator: usize) {
+    fn pause(&self, process: Process) {
         self.with(|world| {
             let until = world.now() + PAUSE;
-            world.operators[operator].paused = Some(until);
+            world.operators[process.operator].paused = Some(until);
         });
     }
 
-    /// Lets an operator go on as long as it lives and does not stand still.
-    async fn gate(&self, operator: usize) {
+    /// Lets a process go on as long as it lives and does not stand still.
+    async fn gate(&self, process: Process) {
         loop {
-            let (alive, paused) = (self.lock().operators[operator].alive, self.paused(operator));
-            match (alive, paused) {
+            match (self.is_alive(process), self.paused(process.operator)) {
                 (false, _) => std::future::pending().await,
                 (true, None) => return,
                 (true, Some(until)) => sleep(self.until(until)).await,
@@ -221,10 +253,10 @@ impl World {
     // === requests ===
 
     /// A request without an effect, after the time that it takes.
-    async fn ask<T>(&self, operator: usize, takes: Duration, act: impl FnOnce(&mut Inner) -> T) -> T {
-        self.gate(operator).await;
+    async fn ask<T>(&self, process: Process, takes: Duration, act: impl FnOnce(&mut Inner) -> T) -> T {
+        self.gate(process).await;
         sleep(takes).await;
-        self.gate(operator).await;
+        self.gate(process).await;
         let mut inner = self.lock();
         inner.count_request();
         inner.settle();
@@ -235,25 +267,25 @@ impl World {
     /// the operator wait for its answer.
     async fn affect<T>(
         &self,
-        operator: usize,
+        process: Process,
         what: String,
         (takes, patience): (Duration, Duration),
         act: impl Fn(&mut Inner) -> T + Send + 'static,
     ) -> Result<T, Loss> {
-        self.gate(operator).await;
+        self.gate(process).await;
         sleep(takes).await;
-        self.gate(operator).await;
+        self.gate(process).await;
         let too_late = patience + Duration::from_secs(2);
-        let fate = self.read(|world| world.number(operator, what));
+        let fate = self.read(|world| world.number(process.operator, what));
         match fate {
             None => Ok(self.with(act)),
             Some(Fate::DieBefore) => {
-                self.kill(operator);
+                self.end(process);
                 std::future::pending().await
             }
             Some(Fate::DieAfter) => {
                 self.with(act);
-                self.kill(operator);
+                self.end(process);
                 std::future::pending().await
             }
             Some(Fate::Refused) => Err(Loss::Refused),
@@ -279,18 +311,42 @@ impl World {
                 self.with(&act);
                 Ok(self.with(act))
             }
+            Some(Fate::Terminate) => {
+                self.with(|world| world.operators[process.operator].told_to_end = true);
+                Ok(self.with(act))
+            }
+            Some(Fate::Replace) => {
+                self.with(|world| {
+                    let one = &mut world.operators[process.operator];
+                    (one.told_to_end, one.wanted) = (true, false);
+                    world.operators.iter_mut().skip(1).for_each(|other| other.wanted = true);
+                });
+                Ok(self.with(act))
+            }
             Some(Fate::PauseBefore) => {
-                self.pause(operator);
-                self.gate(operator).await;
+                self.pause(process);
+                self.gate(process).await;
                 Ok(self.with(act))
             }
             Some(Fate::PauseAfter) => {
                 let answer = self.with(act);
-                self.pause(operator);
-                self.gate(operator).await;
+                self.pause(process);
+                self.gate(process).await;
                 Ok(answer)
             }
         }
+    }
+}
+
+impl Operator {
+    /// Whether it was told to end.
+    pub(crate) fn is_told_to_end(&self) -> bool {
+        self.told_to_end
+    }
+
+    /// Whether its process has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.alive
     }
 }
 
@@ -338,6 +394,11 @@ impl Inner {
         let told = point.map(|point| format!(" <- {point}")).unwrap_or_default();
         self.tell(format!("{operator}:{number} {what}{told}"));
         point.map(|point| point.fate)
+    }
+
+    /// Points of the plan whose number no effect had.
+    pub(crate) fn points_left(&self) -> usize {
+        self.plan.iter().filter(|point| point.number >= self.operators[point.operator].effects).count()
     }
 
     /// Adds a line to the story.

@@ -10,7 +10,7 @@ use futures::stream;
 use http::{Method, Request, Response};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Loss, World};
+use super::{Loss, Process, World};
 use crate::api_server::{Answer, Watch};
 
 /// What a request takes.
@@ -19,15 +19,15 @@ const TAKES: Duration = Duration::from_millis(5);
 /// The API server closes a watch after the time that the client names; this is what kube names.
 const WATCH: Duration = Duration::from_secs(290);
 
-/// A client for an operator.
-pub(crate) fn client(world: &Arc<World>, operator: usize) -> kube::Client {
+/// A client for a process.
+pub(crate) fn client(world: &Arc<World>, process: Process) -> kube::Client {
     let world = world.clone();
     let service = tower::service_fn(move |request: Request<kube::client::Body>| {
         let world = world.clone();
         async move {
             let (head, body) = request.into_parts();
             let body = to_bytes(Body::new(body), usize::MAX).await.expect("bodies are whole");
-            world.to_api_server(operator, Request::from_parts(head, body)).await
+            world.to_api_server(process, Request::from_parts(head, body)).await
         }
     });
     kube::Client::new(service, "agora-system")
@@ -36,21 +36,22 @@ pub(crate) fn client(world: &Arc<World>, operator: usize) -> kube::Client {
 impl World {
     async fn to_api_server(
         self: Arc<Self>,
-        operator: usize,
+        process: Process,
         request: Request<Bytes>,
     ) -> Result<Response<Body>, Loss> {
         if request.method() == Method::GET {
             let answer = self
-                .ask(operator, TAKES, |world| {
+                .ask(process, TAKES, |world| {
                     let now = world.now();
                     world.api.answer(now, &request)
                 })
                 .await;
             return Ok(match answer {
                 Answer::Now(response) => response.map(Body::from),
-                Answer::Watch(watch) => {
-                    Response::new(Body::from_stream(stream::unfold(Watching::new(self, watch), Watching::next)))
-                }
+                Answer::Watch(watch) => Response::new(Body::from_stream(stream::unfold(
+                    Watching::new(self, watch),
+                    Watching::next,
+                ))),
             });
         }
         let what = format!("{} {}", request.method(), short(request.uri().path()));
@@ -63,7 +64,7 @@ impl World {
             world.tell(format!("    {} {}", response.status().as_u16(), summary(&response)));
             response
         };
-        let response = self.affect(operator, what, (TAKES, CALL_LIMIT), write).await?;
+        let response = self.affect(process, what, (TAKES, CALL_LIMIT), write).await?;
         Ok(response.map(Body::from))
     }
 }
@@ -80,7 +81,11 @@ fn summary(response: &Response<Bytes>) -> String {
         return object["reason"].as_str().unwrap_or_default().to_owned();
     }
     if object["kind"] != "SnapshotJob" {
-        return format!("{} {}", object["reason"].as_str().unwrap_or_default(), object["note"].as_str().unwrap_or_default());
+        return format!(
+            "{} {}",
+            object["reason"].as_str().unwrap_or_default(),
+            object["note"].as_str().unwrap_or_default()
+        );
     }
     let status = &object["status"];
     let sessions: Vec<String> = status["sessions"]
@@ -89,12 +94,22 @@ fn summary(response: &Response<Bytes>) -> String {
         .flatten()
         .map(|one| {
             let sid = one["sid"].as_str().unwrap_or("-");
-            format!("#{} {} {}", one["attempt"], one["state"].as_str().unwrap_or("?"), &sid[..sid.len().min(6)])
+            format!(
+                "#{} {} {}",
+                one["attempt"],
+                one["state"].as_str().unwrap_or("?"),
+                &sid[..sid.len().min(6)]
+            )
         })
         .collect();
     let ready = status["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
     let reason = ready.and_then(|ready| ready["reason"].as_str()).unwrap_or("?");
-    format!("generation {}/{} {reason} [{}]", status["observedGeneration"], object["metadata"]["generation"], sessions.join(", "))
+    format!(
+        "generation {}/{} {reason} [{}]",
+        status["observedGeneration"],
+        object["metadata"]["generation"],
+        sessions.join(", ")
+    )
 }
 
 /// A watch under way.

@@ -16,27 +16,27 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::time::{sleep, timeout};
 
 use super::vendor::Call;
-use super::{Inner, Loss, World};
+use super::{Inner, Loss, Process, World};
 
 /// What a request takes.
 const TAKES: Duration = Duration::from_millis(60);
 
-/// The way of an operator.
+/// The way of a process.
 struct Way {
     world: Arc<World>,
-    operator: usize,
+    process: Process,
 }
 
-/// A way for an operator.
-pub(crate) fn carrier(world: &Arc<World>, operator: usize) -> Arc<dyn Carrier> {
-    Arc::new(Way { world: world.clone(), operator })
+/// A way for a process.
+pub(crate) fn carrier(world: &Arc<World>, process: Process) -> Arc<dyn Carrier> {
+    Arc::new(Way { world: world.clone(), process })
 }
 
 impl Carrier for Way {
     fn carry(&self, outbound: Outbound) -> BoxFuture<'_, Result<Inbound, Fault>> {
         let limit = outbound.limit;
         async move {
-            match timeout(limit, self.world.to_vendor(self.operator, outbound)).await {
+            match timeout(limit, self.world.to_vendor(self.process, outbound)).await {
                 Ok(Ok((answer, date))) => Ok(inbound(&answer, date)),
                 Ok(Err(Loss::Refused)) => Err(Fault::Unreachable("connection refused".to_owned())),
                 Ok(Err(Loss::Broken)) => Err(Fault::Lost { http: None }),
@@ -48,7 +48,7 @@ impl Carrier for Way {
 }
 
 impl World {
-    async fn to_vendor(&self, operator: usize, outbound: Outbound) -> Result<(Answer, Timestamp), Loss> {
+    async fn to_vendor(&self, process: Process, outbound: Outbound) -> Result<(Answer, Timestamp), Loss> {
         let limit = outbound.limit;
         let call = call(outbound);
         let what = what(&call.path);
@@ -62,12 +62,12 @@ impl World {
             }
             reply
         };
-        let answer = match self.affect(operator, what, (TAKES, limit), act).await? {
+        let answer = match self.affect(process, what, (TAKES, limit), act).await? {
             Reply::Now(answer) => answer,
             Reply::Held(ticket) => self.held(ticket).await,
         };
         // Nothing comes back to a process that has ended or stands still.
-        self.gate(operator).await;
+        self.gate(process).await;
         Ok((answer, self.now()))
     }
 
@@ -75,7 +75,9 @@ impl World {
         loop {
             let next = self.read(|world| {
                 let answer = world.vendor.take(ticket);
-                answer.ok_or_else(|| world.vendor.next_wakeup().unwrap_or_default().saturating_sub(world.millis()))
+                answer.ok_or_else(|| {
+                    world.vendor.next_wakeup().unwrap_or_default().saturating_sub(world.millis())
+                })
             });
             match next {
                 Ok(answer) => {
