@@ -39,6 +39,9 @@ const TERMINATING: u32 = 2;
 /// How many times more with TORTURE=1.
 const TORTURE: u32 = 25;
 
+/// Milliseconds that a failure is made smaller for.
+const SHRINK: u32 = 30_000;
+
 /// Requests of one sequence.
 const LENGTH: std::ops::Range<usize> = 4..36;
 
@@ -59,7 +62,13 @@ fn compare(
     real: &Real,
     counts: &Counts,
 ) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        max_shrink_time: SHRINK,
+        ..Config::default()
+    };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);

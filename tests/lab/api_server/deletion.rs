@@ -40,7 +40,7 @@ impl ApiServer {
         }
         if metadata::finalizers(&object).is_empty() {
             let uid = metadata::text(&object, "uid");
-            let mut details = details(resource, resource.plural(), name);
+            let mut details = details(resource.group(), resource.plural(), name);
             details["uid"] = uid.into();
             self.store.remove(key, Value::clone(&object));
             let success = json!({

@@ -80,13 +80,13 @@ impl Failure {
 
     pub(super) fn not_found(resource: Resource, name: &str) -> Self {
         let message = format!("{} {name:?} not found", resource.qualified());
-        Self::new(404, "NotFound", message, Some(details(resource, resource.plural(), name)))
+        Self::new(404, "NotFound", message, Some(details(resource.group(), resource.plural(), name)))
     }
 
     pub(super) fn already_exists(resource: Resource, name: &str, deleting: bool) -> Self {
         let before = if deleting { "object is being deleted: " } else { "" };
         let message = format!("{before}{} {name:?} already exists", resource.qualified());
-        Self::new(409, "AlreadyExists", message, Some(details(resource, resource.plural(), name)))
+        Self::new(409, "AlreadyExists", message, Some(details(resource.group(), resource.plural(), name)))
     }
 
     /// Somebody else has written meanwhile.
@@ -100,14 +100,15 @@ impl Failure {
 
     pub(super) fn conflict(resource: Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified());
-        Self::new(409, "Conflict", message, Some(details(resource, resource.plural(), name)))
+        Self::new(409, "Conflict", message, Some(details(resource.group(), resource.plural(), name)))
     }
 
     /// What a deletion presumed does not hold. It names the kind where other conflicts name the resource.
     pub(super) fn precondition(resource: Resource, name: &str, why: &str) -> Self {
-        let message =
-            format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified_kind());
-        Self::new(409, "Conflict", message, Some(details(resource, resource.kind(), name)))
+        let group = resource.stored_group();
+        let kind = qualified(resource.kind(), group);
+        let message = format!("Operation cannot be fulfilled on {kind} {name:?}: {why}");
+        Self::new(409, "Conflict", message, Some(details(group, resource.kind(), name)))
     }
 
     /// The object is not valid. `kind` is what the object calls itself.
@@ -123,12 +124,8 @@ impl Failure {
             [one] => one.clone(),
             all => format!("[{}]", all.join(", ")),
         };
-        let mut details = details(resource, kind, name);
-        // Events are validated as those of the core group, as which they are stored.
-        let group = if resource == Resource::Events { "" } else { resource.group() };
-        if group.is_empty() {
-            details.as_object_mut().expect("an object").remove("group");
-        }
+        let group = resource.stored_group();
+        let mut details = details(group, kind, name);
         details["causes"] = causes
             .iter()
             .map(|cause| json!({"reason": cause.kind.reason(), "message": cause.words, "field": cause.field}))
@@ -151,7 +148,7 @@ impl Failure {
         let why =
             format!("unable to create new content in namespace {namespace} because it is being terminated");
         let message = format!("{} {name:?} is forbidden: {why}", resource.qualified());
-        let mut details = details(resource, resource.plural(), name);
+        let mut details = details(resource.group(), resource.plural(), name);
         let cause = format!("namespace {namespace} is being terminated");
         details["causes"] =
             json!([{"reason": "NamespaceTerminating", "message": cause, "field": "metadata.namespace"}]);
@@ -194,13 +191,13 @@ pub(super) fn answer(code: u16, body: &Value) -> Response<Bytes> {
 }
 
 /// `details` of a `Status` about one object.
-pub(super) fn details(resource: Resource, kind: &str, name: &str) -> Value {
+pub(super) fn details(group: &str, kind: &str, name: &str) -> Value {
     let mut details = json!({"kind": kind});
     if !name.is_empty() {
         details["name"] = name.into();
     }
-    if !resource.group().is_empty() {
-        details["group"] = resource.group().into();
+    if !group.is_empty() {
+        details["group"] = group.into();
     }
     details
 }

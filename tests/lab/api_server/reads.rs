@@ -21,7 +21,7 @@ pub(crate) struct Watch {
     from: u64,
     /// It begins with the objects that there are.
     initial: bool,
-    /// After these comes a bookmark that says so (streaming lists).
+    /// After these comes a bookmark that says so.
     initial_end: bool,
     metadata_only: bool,
 }
@@ -118,11 +118,11 @@ impl ApiServer {
         // The server may send bookmarks or not; here whoever carries the events decides by `bookmark`.
         let bookmarks = query.flag("allowWatchBookmarks");
         query.take("timeoutSeconds");
-        let initial_end = query.flag("sendInitialEvents");
+        let streaming_list = query.flag("sendInitialEvents");
         let matches = query.take("resourceVersionMatch");
         query.nothing_else();
         assert!(
-            !initial_end || (bookmarks && matches.as_deref() == Some("NotOlderThan")),
+            !streaming_list || (bookmarks && matches.as_deref() == Some("NotOlderThan")),
             "a streaming list comes with bookmarks and resourceVersionMatch=NotOlderThan"
         );
         let from = if version.is_empty() {
@@ -134,13 +134,14 @@ impl ApiServer {
                 ))
             })?
         };
-        let initial = initial_end || from == 0;
+        let initial = streaming_list || from == 0;
         Ok(Watch {
             resource: target.resource,
             namespace: target.namespace.clone(),
             from: if initial { 0 } else { from },
             initial,
-            initial_end,
+            // Whoever takes bookmarks gets this one, though it is a part of streaming lists alone.
+            initial_end: initial && bookmarks,
             metadata_only,
         })
     }

@@ -94,9 +94,12 @@ impl Resource {
         qualified(self.plural(), self.group())
     }
 
-    /// As other errors name it: `SnapshotJob.agora-snapshot.dev`.
-    pub(super) fn qualified_kind(self) -> String {
-        qualified(self.kind(), self.group())
+    /// The group that errors about a stored object name: events are stored as those of the core group.
+    pub(super) fn stored_group(self) -> &'static str {
+        match self {
+            Self::Events => "",
+            Self::SnapshotJobs | Self::Namespaces | Self::Secrets | Self::Leases => self.group(),
+        }
     }
 
     /// Which resource a path names.

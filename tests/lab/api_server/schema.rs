@@ -169,6 +169,12 @@ impl Schema {
         if let Some(kind) = self.kind
             && !is_a(value, kind)
         {
+            if value.is_f64()
+                && let (Kind::Integer, Some(format)) = (kind, &self.format)
+            {
+                self.validate_fraction(format, field, told, causes);
+                return;
+            }
             let found = type_name(value);
             let why = format!("{told} in body must be of type {}: {found:?}", kind.name());
             causes.push(Cause {
@@ -189,6 +195,16 @@ impl Schema {
             Value::Number(number) => self.validate_number(number, field, told, causes),
             Value::Null | Value::Bool(_) => {}
         }
+    }
+
+    /// A fraction where a whole number belongs is refused twice.
+    fn validate_fraction(&self, format: &str, field: &str, told: &str, causes: &mut Vec<Cause>) {
+        let why = format!("{told} in body must be of type {format}: \"float64\"");
+        causes.push(Cause { kind: CauseKind::TypeInvalid, ..Cause::invalid(field, "\"float64\"", &why) });
+        let why = format!("Checked value must be of type integer with format {format} in {told}");
+        let root =
+            field.strip_suffix(told).map(|root| root.trim_end_matches('.')).filter(|root| !root.is_empty());
+        causes.push(Cause::invalid(root.unwrap_or("<nil>"), "\"\"", &why));
     }
 
     fn validate_fields(&self, fields: &Map<String, Value>, field: &str, told: &str, causes: &mut Vec<Cause>) {

@@ -37,9 +37,6 @@ impl ApiServer {
         mut object: Value,
     ) -> Result<Response<Bytes>, Failure> {
         let resource = target.resource;
-        if !metadata::text(&object, "resourceVersion").is_empty() {
-            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
-        }
         let uid = self.next_uid();
         let stem = metadata::text(&object, "generateName").to_owned();
         if metadata::text(&object, "name").is_empty() && !stem.is_empty() {
@@ -61,6 +58,9 @@ impl ApiServer {
         }
         validate(resource, &object, None, &mut causes);
         refuse(resource, &name, causes)?;
+        if !metadata::text(&object, "resourceVersion").is_empty() {
+            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
+        }
         let key = Key::new(resource, target.namespace(), &name);
         if let Some(existing) = self.store.get(&key) {
             return Err(Failure::already_exists(resource, &name, metadata::is_deleting(existing)));
@@ -82,8 +82,8 @@ impl ApiServer {
     ) -> Result<Response<Bytes>, Failure> {
         Query::of(request).only_field_manager();
         let mut object = decode(target.resource, request.body())?;
-        check_name(target, &object)?;
         self.check_namespace(target, &mut object)?;
+        check_name(target, &object)?;
         let existing = match self.existing(target) {
             Ok(existing) => existing,
             Err(_) if target.resource.create_on_update() => {
@@ -92,6 +92,7 @@ impl ApiServer {
                     "the model of the API server does not make an object by a PUT that names its uid"
                 );
                 self.admit(target, &object)?;
+                check_number(metadata::text(&object, "resourceVersion"))?;
                 metadata::fields(&mut object).remove("resourceVersion");
                 return self.create_decoded(now, target, object);
             }
@@ -127,6 +128,7 @@ impl ApiServer {
         }
         let mut object = existing.clone();
         json_patch::merge(&mut object, &patch);
+        self.check_namespace(target, &mut object)?;
         check_name(target, &object)?;
         self.update(target, &existing, object)
     }
@@ -181,7 +183,8 @@ impl ApiServer {
 
         let key = Key::new(resource, target.namespace(), name);
         if metadata::is_deleting(&new) && metadata::finalizers(&new).is_empty() {
-            self.store.remove(key.clone(), new.clone());
+            // Its watchers see it as it was stored, still with the finalizer.
+            self.store.remove(key.clone(), existing.clone());
             self.namespace_emptied(&key);
             return Ok(answer(200, &new));
         }
@@ -225,6 +228,12 @@ impl ApiServer {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// A resourceVersion is compared as a number.
+fn check_number(version: &str) -> Result<(), Failure> {
+    let why = || Failure::internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax"));
+    if version.is_empty() { Ok(()) } else { version.parse::<u64>().map(|_| ()).map_err(|_| why()) }
 }
 
 fn check_name(target: &Target, object: &Value) -> Result<(), Failure> {

@@ -62,6 +62,11 @@ fn condition(kind: &str, status: &str) -> Value {
     })
 }
 
+/// A finalizer that nobody here takes away.
+pub(super) fn hold() -> Edit {
+    set(&["metadata", "finalizers"], json!(["example.com/hold"]))
+}
+
 /// What the metadata of any object may meet.
 pub(super) fn metadata() -> impl Strategy<Value = Edit> {
     const FINALIZER: &str = "agora-snapshot.dev/session";

@@ -151,8 +151,8 @@ impl Side for RealRun {
             }
             all.push(events);
         }
+        self.real.empty(&self.namespace).await;
         if !self.terminating {
-            self.real.empty(&self.namespace).await;
             self.real.free.lock().expect("no panic under the lock").push(self.namespace.clone());
         }
         all

@@ -38,7 +38,8 @@ impl Modelled {
     /// With this namespace, and with everything before it forgotten.
     pub(super) fn new(namespace: &str) -> Self {
         let mut server = ApiServer::new();
-        let namespace = json!({"metadata": {"name": namespace}}).to_string();
+        // As the testbed makes the real one.
+        let namespace = json!({"metadata": {"name": namespace, "generateName": "lab-"}}).to_string();
         let request = Request::post("/api/v1/namespaces").body(namespace.into()).expect("a request");
         let Answer::Now(answer) = server.answer(now(), &request) else { panic!("an answer to a creation") };
         assert_eq!(answer.status(), 201);
@@ -116,6 +117,11 @@ pub(super) async fn run<S: Side>(side: &mut S, namespace: &str, steps: &[Step]) 
         edits: vec![],
     };
     for step in first.iter().chain(steps).chain([&last]) {
+        if let Step::Watch(From::StreamingList) = step {
+            let list = Step::List { resource: Resource::SnapshotJobs, limit: None };
+            let (_, body) = side.send(seen.request(&list).expect("a list")).await;
+            seen.note(&list, &body);
+        }
         let Some(request) = seen.request(step) else { continue };
         let told = format!(
             "{} {} {}",
@@ -207,8 +213,11 @@ impl Seen<'_> {
                 let from = match from {
                     From::Anything => String::new(),
                     From::StreamingList => {
-                        "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0"
-                            .to_owned()
+                        // With 0, as clients send it, the real server may show what is old.
+                        format!(
+                            "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion={}",
+                            self.listed
+                        )
                     }
                     From::List => format!("&resourceVersion={}", self.listed),
                     From::Object(index) => {

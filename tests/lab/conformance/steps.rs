@@ -219,7 +219,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![5 => job_step(name()).boxed(), 1 => other_step().boxed()]
 }
 
-/// A sequence about one object, which a finalizer holds when its namespace is deleted.
+/// A sequence about one object whose namespace is deleted. Another, with a finalizer that nobody takes away, keeps the
+/// namespace from going altogether, for when it does depends on its controller.
 pub(super) fn terminating() -> impl Strategy<Value = Vec<Step>> {
     let only = || Just(NAMES[0]);
     (
@@ -227,6 +228,12 @@ pub(super) fn terminating() -> impl Strategy<Value = Vec<Step>> {
         vec(prop_oneof![5 => job_step(only()).boxed(), 2 => other_step().boxed()], 4..16),
     )
         .prop_map(|(mut steps, after)| {
+            steps.push(Step::Create {
+                resource: Resource::SnapshotJobs,
+                name: "that-stays",
+                base: Base::Declared,
+                edits: vec![edits::hold()],
+            });
             steps.push(Step::DeleteNamespace);
             steps.extend(after);
             steps
