@@ -10,14 +10,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::crash::assert_one_session;
 use crate::gate::Gate;
 use crate::killing::{
     assert_accounted_for, change, number, spec, start, tell, until_as_wished, until_silent, wish,
 };
 use crate::role;
 use crate::telling::assert_has;
-use crate::vendor::ALL;
-use crate::world::{Plan, SOON, World, condition};
+use crate::world::{Plan, SOON, World};
 
 /// Half a minute of the vendor's clock in a second, by which stored times, that have whole seconds, may be wrong; the end
 /// of a resourceId is overstated by as much.
@@ -238,39 +238,35 @@ async fn assert_all_is_well(world: &World, moment: Moment, session: &Value) {
     assert_accounted_for(world, "lobby", Some(&job)).await;
 }
 
-/// What the one who is awake sends for the sleeper's claim is refused. As long as the sleeper may wake and be heard, the
-/// claim is kept and nothing else is asked for: a session of another claim would run beside the sleeper's, or be evicted.
+/// What is refused says nothing of what another process sent with the same resourceId. Who is awake keeps the sleeper's
+/// claim, and starts its session, but is killed before it hears of it; who slept keeps the claim as well.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_is_kept_while_a_sleeper_may_start_it() {
+async fn a_refusal_does_not_settle_a_claim_that_another_may_have_started() {
     let mut world = plan("frozen-refused", SCALE).make_without_operator().await;
+    world.simulator.set(json!({"alreadyStartedSid": "absent"})).await.expect("a setting");
     let (mut frozen, gate) = first_operator(&world).await;
     freeze_at(&world, &mut frozen, &gate, Moment::Claimed).await;
     let claim = current(&world).await;
-    world.answer("start", ALL, 400, json!({"code": 2, "reason": "bad"})).await;
+    let bad = json!({"code": 2, "reason": "bad"});
+    world.answer("start", 2, 400, bad.clone()).await;
+    world.simulator.fault(json!({"verb": "start", "drop": "after"})).await.expect("a fault");
     world.start_operator().await;
-    world.until_calls(&[("verb", "start"), ("answered", "true")], 1).await;
-    world.patch("lobby", json!({"spec": {"intervalSeconds": 240}})).await;
-    let starts = world.until_calls(&[("verb", "start"), ("answered", "true")], 2).await;
-    assert!(starts.iter().all(|start| start["resourceId"] == claim["resourceId"]), "{starts:#?}");
-    world.mend().await;
+    world.until_sessions(&[("state", "live")], 1).await;
+    world.kill_operator().await;
+    assert_eq!(current(&world).await["sid"], Value::Null, "nobody knows the sid");
+
+    world.simulator.set(json!({"alreadyStartedSid": "present"})).await.expect("a setting");
+    let sent = world.calls("start").await.len();
+    world.answer("start", 1, 400, bad).await;
     frozen.process().resume();
-
-    let is_new = |job: &Value| job["status"]["observedGeneration"] == 2 && says_capturing(job);
-    world.until("lobby", "the edited job to be captured", SOON, is_new).await;
-    let visits = async || (visits_of(&frozen).await > 1).then_some(());
-    world.eventually("the one that slept to visit the job", SOON, visits).await;
-    until_silent(&world, 2).await;
-    let job = json!(world.jobs().get("lobby").await.expect("the job"));
-    assert_accounted_for(&world, "lobby", Some(&job)).await;
-    assert!(world.calls("acquire").await.len() <= 2, "one more for the edit");
-    let log = frozen.process().log_file().to_owned();
-    assert!(frozen.process().stop(SOON).await.expect("it ends").success());
-    world.keep_log(&log);
+    let starts = world.until_calls(&[("verb", "start"), ("answered", "true")], sent + 2).await;
+    assert!(starts.iter().all(|start| start["resourceId"] == claim["resourceId"]), "{starts:#?}");
+    assert_eq!(starts[sent]["status"], 400, "the sleeper's was refused");
+    world.operator = Some(frozen);
+    let job = world.until_capturing("lobby").await;
+    until_silent(&world, 1).await;
+    assert_one_session(&world, &job).await;
     world.end().await;
-}
-
-fn says_capturing(job: &Value) -> bool {
-    condition(job, "Ready").is_some_and(|ready| ready["reason"] == "Capturing")
 }
 
 // === at random ===
