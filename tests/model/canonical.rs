@@ -300,9 +300,9 @@ impl Form {
         let stop_reason = stop_reason.map_or(-1, |reason| reason as i64);
         self.all([*attempt, *state as i64, *recorder_uid, i64::from(sid.is_some()), stop_reason]);
         self.resource(resource_number(resource_id));
-        self.since(Some(acquire_time), 400);
-        self.since(start_time.as_ref(), 400);
-        self.since(confirm_time.as_ref(), 600);
+        self.since(Some(acquire_time), if sid.is_some() { 0 } else { 340 });
+        self.since(start_time.as_ref(), if confirm_time.is_some() { 0 } else { 400 });
+        self.since(confirm_time.as_ref(), 0);
         self.until(control_end_time.as_ref());
         self.until(token_end_time.as_ref());
         self.text(spec_hash);
@@ -366,10 +366,11 @@ impl Form {
         } = known;
         self.session(session);
         self.all([*ours, *starts == Starts::Doubtful, *stop_refused].map(i64::from));
-        self.ago(Some(*seen), FAR);
+        self.ago(Some(*seen), if session.sid.is_some() { 0 } else { FAR });
         self.gate(*gate);
         self.gate(*update_gate);
-        self.gate(*look_gate);
+        // The bucket is empty whenever it is looked into.
+        self.one(i64::from(seconds(*look_gate) > self.mono_now));
         self.all([i64::from(*repeats), seconds(*unconfirmed_for), i64::from(*confirm_queries)]);
         self.one(highest_status.unwrap_or(-1));
         self.ago(*last_answer, 60);

@@ -120,3 +120,9 @@ fn two_faults() {
     static RULES: Rules = Rules { name: "two faults", faults: 2, ..PLAIN };
     search(&RULES);
 }
+
+#[test]
+fn two_operators() {
+    static RULES: Rules = Rules { name: "two operators", faults: 2, two_operators: true, ..PLAIN };
+    search(&RULES);
+}

@@ -113,8 +113,8 @@ const STALLS: [i64; 3] = [40, 340, 3700];
 /// past the control window, past the token.
 const DOWNTIMES: [i64; 5] = [0, 40, 340, 3700, 8000];
 
-/// An hour, either way.
-const JUMPS: [i64; 2] = [3600, -3600];
+/// Less than a session is renewed before the end of its window.
+const JUMPS: [i64; 2] = [600, -600];
 
 /// Three quarters of the control window, when a session has to be renewed, and a little.
 const UNTIL_RENEWAL: i64 = 2710;
