@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::observed::{Known, Observed};
 use crate::api::status::{Session, SessionState};
@@ -63,6 +63,12 @@ pub(super) fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
     });
     let wait = until_token.unwrap_or(seen.timing.idle_visit).min(seen.timing.idle_visit);
     if seen.job.deleting { wait.min(until_bound) } else { wait }
+}
+
+/// When, by the wall clock, a claim's resourceId is too old for a session to come of it.
+pub(super) fn fence(seen: &Observed, session: &Session) -> Timestamp {
+    let acquired = session.acquire_time.0;
+    acquired.checked_add(seen.now.real(seen.timing.resource_life)).unwrap_or(acquired)
 }
 
 /// How long until a claim's resourceId is too old for a session to come of it; at once if it is.

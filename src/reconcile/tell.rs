@@ -151,7 +151,9 @@ impl Visit<'_> {
             | Happened::Queried(_, _)
             | Happened::Updated(_, _, _)
             | Happened::Stopped(_, Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::NotSent(_), _)
-            | Happened::Looked(_, _) => {}
+            | Happened::Looked(_, _)
+            | Happened::Searched(_, _)
+            | Happened::Verified(_, _, _) => {}
         }
     }
 
