@@ -8,6 +8,7 @@ use std::time::Duration;
 use agora_snapshot_operator::api::status::{PastSession, Session, SnapshotJobStatus};
 use agora_snapshot_operator::lifecycle::observed::{Known, Memory, Refusal, Starts};
 use agora_snapshot_operator::lifecycle::outcome::{Answer, Outcome};
+use agora_snapshot_operator::lifecycle::recovery::Search;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::object::Object;
@@ -212,6 +213,8 @@ impl Form {
         let (kind, attempt) = match call {
             Call::Start(attempt, _) => (1, attempt),
             Call::Query(attempt) => (2, attempt),
+            Call::FindSid(attempt) => (5, attempt),
+            Call::Verify(attempt, _) => (6, attempt),
             Call::Update(attempt, _) => (3, attempt),
             Call::Stop(attempt) => (4, attempt),
         };
@@ -236,6 +239,8 @@ impl Form {
             Happened::Stopped(attempt, outcome) => (5, *attempt, proof(outcome)),
             Happened::Orphaned(attempt, cause) => (6, *attempt, *cause as i64),
             Happened::Looked(attempt) => (7, *attempt, 0),
+            Happened::Searched(attempt, _) => (8, *attempt, 0),
+            Happened::Verified(attempt, _, outcome) => (9, *attempt, proof(outcome)),
         };
         self.all([kind, attempt, proof]);
     }
@@ -323,6 +328,7 @@ impl Form {
             attempt_gate,
             acquire_failures,
             refusal,
+            stop_first,
             problem_since: _,
             deleting_since,
             orphaned,
@@ -331,6 +337,7 @@ impl Form {
         } = memory;
         self.gate(*attempt_gate);
         self.all([i64::from(*acquire_failures), i64::from(*orphaned)]);
+        self.one(stop_first.unwrap_or(-1));
         self.ago(*deleting_since, FAR);
         self.one(refusal.as_ref().map_or(-1, |Refusal { reason, words: _, needs_person: _ }| *reason as i64));
         self.one(finished.as_ref().map_or(-1, |(reason, _, _)| *reason as i64));
@@ -363,6 +370,7 @@ impl Form {
             death,
             missing_since,
             look_gate,
+            search: Search { gate: search_gate, rounds, ended, obstacle, candidates },
         } = known;
         self.session(session);
         self.all([*ours, *starts == Starts::Doubtful, *stop_refused].map(i64::from));
@@ -382,6 +390,13 @@ impl Form {
         self.ago(death.map(|run| run.first), 130);
         self.ago(death.map(|run| run.last), 60);
         self.one(death.map_or(0, |run| i64::from(run.answers)));
+        self.gate(*search_gate);
+        self.ago(*ended, FAR);
+        self.all([i64::from(*rounds), i64::from(obstacle.is_some())]);
+        for (sid, gate) in candidates {
+            self.resource(sid.strip_prefix("sid-").and_then(|number| number.parse().ok()));
+            self.gate(*gate);
+        }
     }
 
     // === the vendor ===

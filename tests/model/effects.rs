@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use agora_snapshot_operator::api::SnapshotJobStatus;
 use agora_snapshot_operator::lifecycle::observed::Observed;
-use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
+use agora_snapshot_operator::lifecycle::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped};
+use agora_snapshot_operator::lifecycle::recovery::Found as InBucket;
 use agora_snapshot_operator::lifecycle::report::report;
 
 use crate::fences;
 use crate::object::{CONTROL_HOURS, Object, Refused};
 use crate::vendor::{Asked, Found, Late, StartAnswer};
-use crate::visit::{Call, Fate, Happened, Next, learn};
+use crate::visit::{self, Call, Fate, Happened, Next, learn};
 use crate::world::World;
 
 /// After a failure of the API server, and after a write that came second.
@@ -182,7 +183,7 @@ impl World {
             && let Outcome::Confirmed(Started::New { .. } | Started::Already { sid: Some(_) }) = outcome
             && let Some(claim) = unlearnt.session(*attempt)
             && !has_claim(&self.visit(number).seen.status, &claim.nonce)
-            && let Some(resource) = crate::visit::resource_number(&claim.resource_id)
+            && let Some(resource) = visit::resource_number(&claim.resource_id)
         {
             self.vendor.stop(resource, self.now);
         }
@@ -215,6 +216,14 @@ impl World {
                 let lost = fate == Fate::RequestLost;
                 Happened::Queried(attempt, found.filter(|_| !lost).map_or_else(no_answer, queried))
             }
+            Call::FindSid(attempt) => Happened::Searched(attempt, self.search_bucket(number, fate)),
+            Call::Verify(attempt, sid) => {
+                let resource = self.visit(number).resource(attempt);
+                let is_it = resource.filter(|resource| visit::sid(*resource) == sid);
+                let found = is_it.map_or(Found::NotFound, |resource| self.vendor.query(resource, now));
+                let outcome = if fate == Fate::RequestLost { no_answer() } else { queried(found) };
+                Happened::Verified(attempt, sid, outcome)
+            }
             Call::Update(attempt, hash) => {
                 let lists = self.visit(number).wanted.orders.lists;
                 let outcome = self.change(number, attempt, fate, |world, resource| {
@@ -231,6 +240,21 @@ impl World {
         };
         self.read_clock(number);
         self.learnt(number, happened);
+    }
+
+    /// What the snapshots in the bucket tell of sids that no session of the job has.
+    fn search_bucket(&mut self, number: usize, fate: Fate) -> InBucket {
+        if fate == Fate::RequestLost {
+            return InBucket { obstacle: Some("the bucket does not answer".into()), ..InBucket::default() };
+        }
+        let brought = if self.rules.snapshots { self.vendor.brought_snapshots(self.now) } else { Vec::new() };
+        let status = &self.visit(number).seen.status;
+        let is_known = |sid: &String| {
+            status.sessions.iter().any(|session| session.sid.as_ref() == Some(sid))
+                || status.history.iter().any(|past| past.sid.as_ref() == Some(sid))
+        };
+        let sids = brought.into_iter().map(visit::sid).filter(|sid| !is_known(sid)).collect();
+        InBucket { sids, complete: true, obstacle: None }
     }
 
     fn start(&mut self, number: usize, attempt: i64, fate: Fate) -> Outcome<Started> {
@@ -260,7 +284,7 @@ impl World {
         if fate == Fate::AnswerLost {
             return no_answer();
         }
-        let sid = || format!("sid-{resource}");
+        let sid = || visit::sid(resource);
         match answered {
             StartAnswer::Started => Outcome::Confirmed(Started::New { sid: sid() }),
             StartAnswer::AlreadyStarted => {
@@ -304,7 +328,7 @@ fn has_claim(status: &SnapshotJobStatus, nonce: &str) -> bool {
 fn queried(found: Found) -> Outcome<Queried> {
     match found {
         Found::Alive { running } => {
-            Outcome::Confirmed(Queried { status: if running { 5 } else { 2 }, same_session: true })
+            Outcome::Confirmed(Queried { status: if running { 5 } else { 2 }, identity: Identity::Proved })
         }
         Found::NotFound => Outcome::Rejected(answer(Kind::NotFound)),
     }

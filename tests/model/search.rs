@@ -101,6 +101,8 @@ const PLAIN: Rules = Rules {
     one_uid: false,
     token_life: Some(7200),
     repeats_sid: false,
+    snapshots: true,
+    jumps: false,
 };
 
 #[test]

@@ -10,6 +10,9 @@ const MOVING: i64 = 90;
 /// A session that was asked for is running this long afterwards.
 const COMES_UP_AFTER: i64 = 4;
 
+/// And has brought its first snapshot by then.
+const FIRST_SNAPSHOT_AFTER: i64 = 20;
+
 /// What a session was asked to do.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Orders {
@@ -224,6 +227,16 @@ impl Vendor {
                 session.life = Life::Over;
             }
         }
+    }
+
+    /// Resources whose session has been running long enough for a snapshot.
+    pub fn brought_snapshots(&self, now: i64) -> Vec<usize> {
+        let brought = |session: &Session| session.comes_up && now - session.since >= FIRST_SNAPSHOT_AFTER;
+        let numbered = self.resources.iter().enumerate();
+        numbered
+            .filter(|(_, resource)| resource.session.as_ref().is_some_and(brought))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// When a session arrives at its new server, if one is on its way.

@@ -9,6 +9,7 @@ use agora_snapshot_operator::lifecycle::claims::{self, Reserved};
 use agora_snapshot_operator::lifecycle::observed::Observed;
 use agora_snapshot_operator::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 use agora_snapshot_operator::lifecycle::plan::{Step, plan};
+use agora_snapshot_operator::lifecycle::recovery::{self, Found};
 use agora_snapshot_operator::lifecycle::report::report;
 use agora_snapshot_operator::lifecycle::timing::{self, Timing};
 use agora_snapshot_operator::lifecycle::{aging, answers, spec_hash};
@@ -57,6 +58,10 @@ pub enum Call {
     Start(i64, String),
     /// Asks how it is.
     Query(i64),
+    /// Searches the bucket for its sid.
+    FindSid(i64),
+    /// Asks how it is, under a sid that was found.
+    Verify(i64, String),
     /// With the hash of the spec that is sent.
     Update(i64, String),
     /// Stops it.
@@ -101,6 +106,10 @@ pub enum Happened {
     Orphaned(i64, OrphanCause),
     /// The bucket was looked into, and was empty.
     Looked(i64),
+    /// The bucket was searched for a sid.
+    Searched(i64, Found),
+    /// A query with a sid that was found was answered.
+    Verified(i64, String, Outcome<Queried>),
 }
 
 /// Between two looks into the bucket.
@@ -121,7 +130,7 @@ impl Next {
             Self::Call(Call::Start(_, _)) => {
                 &[Truth, Refused, Forbidden, RequestLost, AnswerLost, Late, NeverUp]
             }
-            Self::Call(Call::Query(_)) => &[Truth, RequestLost],
+            Self::Call(Call::Query(_) | Call::FindSid(_) | Call::Verify(_, _)) => &[Truth, RequestLost],
             Self::Call(Call::Update(_, _)) => &[Truth, Forbidden, RequestLost, AnswerLost],
             Self::Call(Call::Stop(_)) => &[Truth, Forbidden, RequestLost, AnswerLost, Late],
         }
@@ -145,6 +154,11 @@ pub fn learn(seen: &mut Observed, happened: &Happened) {
             answers::looked(seen, attempt, None, LOOK_AGAIN);
             Vec::new()
         }
+        Happened::Searched(attempt, found) => {
+            recovery::searched(seen, attempt, found);
+            Vec::new()
+        }
+        Happened::Verified(attempt, sid, outcome) => recovery::verified(seen, attempt, &sid, outcome),
     };
     drop(notices);
 }
@@ -197,10 +211,12 @@ impl World {
             Step::AddFinalizer => self.then(number, Next::AddFinalizer),
             Step::RemoveFinalizer => self.then(number, Next::RemoveFinalizer),
             Step::Delete => self.then(number, Next::Delete),
-            Step::Start { recorder_uid } => self.then(number, Next::Acquire(recorder_uid)),
+            Step::Start(next) => self.then(number, Next::Acquire(next.recorder_uid)),
             Step::StartAgain { attempt } => self.start_again(number, attempt),
             Step::Query { attempt } => self.then(number, Next::Call(Call::Query(attempt))),
             Step::Look { attempt } => self.learnt(number, Happened::Looked(attempt)),
+            Step::FindSid { attempt } => self.then(number, Next::Call(Call::FindSid(attempt))),
+            Step::Verify { attempt, sid } => self.then(number, Next::Call(Call::Verify(attempt, sid))),
             Step::Update { attempt } => {
                 let hash = self.visit(number).hash();
                 self.then(number, Next::Call(Call::Update(attempt, hash)));
@@ -284,11 +300,15 @@ impl World {
         let nonce = format!("nonce-{}", self.nonces);
         let acquire_time = timing::stored(self.wall(self.now));
         let visit = self.visit(number);
+        let channel = visit.wanted.spec().channel;
         let reserved = Reserved {
             resource_id: resource_id(resource),
             region: None,
             nonce: nonce.clone(),
+            app_id: channel.app_id,
+            channel: channel.name,
             recorder_uid: uid,
+            spec_hash: visit.hash(),
             acquire_time,
             token_end: visit.seen.token_end,
         };
@@ -336,6 +356,11 @@ impl Visit {
 /// A resourceId as the operator knows it.
 pub fn resource_id(number: usize) -> String {
     format!("resource-{number}")
+}
+
+/// The sid of its session.
+pub fn sid(number: usize) -> String {
+    format!("sid-{number}")
 }
 
 /// And back.

@@ -31,6 +31,10 @@ pub struct Rules {
     pub token_life: Option<i64>,
     /// Whether 201/7 repeats the sid.
     pub repeats_sid: bool,
+    /// Whether anybody sends video, so that snapshots tell the sid.
+    pub snapshots: bool,
+    /// Whether wall clocks jump.
+    pub jumps: bool,
 }
 
 /// Something that can happen.
@@ -209,7 +213,7 @@ impl World {
         if self.in_visit().next().is_some() {
             actions.extend(STALLS.map(Action::Stall));
         } else {
-            actions.extend(JUMPS.map(Action::Jump));
+            actions.extend(JUMPS.into_iter().filter(|_| self.rules.jumps).map(Action::Jump));
             actions.extend((0..2).filter(|process| self.processes[*process].is_some()).map(Action::Crash));
         }
         for (number, process) in self.processes.iter().enumerate() {
@@ -229,8 +233,8 @@ impl World {
     /// What becomes of the world.
     pub fn after(&self, action: Action) -> Self {
         let mut world = self.clone();
-        world.faults -= u8::from(action.is_mishap());
-        world.edits -= u8::from(action.is_edit());
+        world.faults = world.faults.saturating_sub(u8::from(action.is_mishap()));
+        world.edits = world.edits.saturating_sub(u8::from(action.is_edit()));
         match action {
             Action::Begin(process, back) => world.begin(process, back),
             Action::Do(process, fate) => world.proceed(process, fate),
