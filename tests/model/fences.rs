@@ -7,7 +7,7 @@ use agora_snapshot_operator::api::SnapshotJobStatus;
 use agora_snapshot_operator::api::status::{Session, SessionState};
 
 use crate::object::Object;
-use crate::vendor::Asked;
+use crate::vendor::{Asked, Life};
 use crate::visit::resource_number;
 use crate::world::World;
 
@@ -55,6 +55,23 @@ pub fn start(world: &World, asked: &Asked) -> Option<String> {
         (!allowed).then(|| format!("{:?} session with uid {}", other.state, other.recorder_uid))
     });
     beside.map(|other| format!("a start under uid {uid} beside a {other} that may live"))
+}
+
+/// Whether this start took effect for a reason that no rule can close: a failover of the vendor's gave the session in
+/// doubt another uid, and its sid was lost, or it cannot be controlled any more. The second fence is down then.
+pub fn is_beyond_promise(world: &World, asked: &Asked) -> bool {
+    let Some(object) = &world.api.object else { return false };
+    let uid = world.vendor.resources[asked.resource].uid;
+    object.status.sessions.iter().any(|other| {
+        let lost = match other.state {
+            SessionState::Recovering | SessionState::Uncontrollable => true,
+            SessionState::Claimed | SessionState::Running | SessionState::Stopping => false,
+        };
+        let moved = number(other)
+            .and_then(|resource| world.vendor.resources[resource].living())
+            .is_some_and(|session| session.uid != other.recorder_uid || matches!(session.life, Life::Moving(_)));
+        lost && moved && other.recorder_uid == uid && number(other) != Some(asked.resource)
+    })
 }
 
 /// What is wrong with the object that was just written, or with its going.

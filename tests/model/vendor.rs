@@ -248,6 +248,17 @@ impl Vendor {
         self.resources.iter().filter_map(|resource| until(resource.session.as_ref()?)).min()
     }
 
+    /// Resources whose session has not moved yet. A second failover on the heels of the first would be 404 for longer
+    /// than the vendor says that it can be.
+    pub fn settled(&self) -> Vec<usize> {
+        let stays = |resource: &Resource| resource.living().is_some_and(|session| session.uid == resource.uid);
+        let living = self.living().into_iter();
+        living
+            .filter(|number| stays(&self.resources[*number]))
+            .filter(|number| self.resources[*number].living().is_some_and(|session| session.life == Life::Live))
+            .collect()
+    }
+
     /// Resources whose session is billed, or will be again, or may yet come of a start that is on its way.
     pub fn may_live(&self, now: i64) -> Vec<usize> {
         let may_come = |number: usize, resource: &Resource| {

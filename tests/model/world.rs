@@ -108,6 +108,8 @@ pub struct World {
     pub nonces: u32,
     /// What was done that must never be.
     pub broken: Option<String>,
+    /// Whether something came together against which docs/reliability.md promises nothing.
+    pub beyond: bool,
 }
 
 /// The fault of being suspended: shorter than the fence, longer, past the control window.
@@ -140,6 +142,7 @@ impl World {
             reported: BTreeSet::new(),
             nonces: 0,
             broken: None,
+            beyond: false,
         }
     }
 
@@ -162,7 +165,7 @@ impl World {
 
     /// Everything that can happen next.
     pub fn actions(&self, actions: &mut Vec<Action>) {
-        if self.broken.is_some() {
+        if self.broken.is_some() || self.beyond {
             return;
         }
         actions.extend(self.natural());
@@ -225,9 +228,8 @@ impl World {
         if self.rules.two_operators && self.processes[0].is_some() && self.processes[1].is_none() {
             actions.push(Action::Second);
         }
-        for resource in self.vendor.living() {
-            actions.extend([Action::FailOver(resource), Action::End(resource)]);
-        }
+        actions.extend(self.vendor.settled().into_iter().map(Action::FailOver));
+        actions.extend(self.vendor.living().into_iter().map(Action::End));
     }
 
     /// What becomes of the world.
@@ -270,7 +272,9 @@ impl World {
     /// A start reaches the vendor.
     pub fn start_arrives(&mut self, asked: &Asked) -> StartAnswer {
         let answer = self.vendor.start(asked, self.now);
+        self.beyond |= answer == StartAnswer::Started && fences::is_beyond_promise(self, asked);
         if answer == StartAnswer::Started
+            && !self.beyond
             && let Some(why) = fences::start(self, asked)
         {
             self.accuse(why);
@@ -280,7 +284,9 @@ impl World {
 
     /// What must hold at every moment.
     fn watch(&mut self) {
-        if let Some(why) = fences::moment(self) {
+        if !self.beyond
+            && let Some(why) = fences::moment(self)
+        {
             self.accuse(why);
         }
     }
