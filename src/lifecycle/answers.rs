@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff;
-use super::bounds::OrphanCause;
+use super::bounds::{OrphanCause, claim_age, is_ours_alone};
 use super::endings::{end_session, forget, leaves, missing, refused};
 use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
@@ -31,6 +31,9 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
     // Somebody else, who repeated the start meanwhile, got the sid and saved it.
     if session.sid.is_some() {
         return Vec::new();
+    }
+    if !is_ours_alone(&now, session, known, &timing) {
+        known.starts = Starts::Doubtful;
     }
     // Else an earlier start took effect, not this one: it runs with what the claim says of the earlier ones.
     let is_new = matches!(outcome, Outcome::Confirmed(Started::New { .. }));
@@ -86,18 +89,22 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
             note_unanswered(known, answer, now.mono);
             Vec::new()
         }
-        Outcome::Rejected(answer) if answer.kind == Kind::RateLimited => {
-            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.backoff_most);
-            note_unanswered(known, answer, now.mono);
-            Vec::new()
-        }
-        Outcome::Rejected(answer) => {
+        Outcome::Rejected(answer) if answer.kind != Kind::RateLimited => {
             forget(seen, attempt);
             refused(seen, &answer);
             Vec::new()
         }
-        Outcome::NotSent(answer) => {
-            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.death_every);
+        // The resourceId is as good as it was.
+        Outcome::Rejected(answer) | Outcome::NotSent(answer) => {
+            let wait = repeat(known, &answer, jitter, &timing, timing.death_every);
+            let age = claim_age(&now, session, known);
+            if known.starts == Starts::WithoutEffect && age + wait >= timing.claim_grace {
+                // Before others may take it up, and nobody can say any more that it is unused.
+                forget(seen, attempt);
+                refused(seen, &answer);
+                return Vec::new();
+            }
+            known.gate = now.mono + wait;
             note_unanswered(known, answer, now.mono);
             Vec::new()
         }

@@ -164,6 +164,17 @@ pub(crate) fn seen_two(older: Session, newer: Session) -> Observed {
     seen
 }
 
+/// A claim that this process has just written.
+pub(crate) fn just_claimed() -> Observed {
+    with(seen_in(SessionState::Claimed), |seen| {
+        seen.status.sessions[0].acquire_time = seen.now.stored();
+        let now = seen.now.mono;
+        let (session, known) = seen.session_mut(1).expect("the fixture's session");
+        (known.seen, known.gate) = (now, now);
+        known.session = session.clone();
+    })
+}
+
 /// The same job, so much later by both clocks.
 pub(crate) fn later(mut seen: Observed, seconds: u64) -> Observed {
     pass(&mut seen, seconds);

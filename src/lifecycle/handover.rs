@@ -10,7 +10,7 @@ use super::observed::Observed;
 use super::recorder;
 use super::replacement::{is_due, is_renewal_due, wanted_difference};
 use super::spec_hash::Difference;
-use crate::api::status::{Session, SessionState};
+use crate::api::status::{EndReason, PastSession, Session, SessionState};
 
 /// The recorder uid of a session that would be started beside this one; `None` if it can only be stopped first: the job
 /// has one uid, the session never ran, or the vendor's quota has no room for two.
@@ -39,6 +39,37 @@ pub(super) fn gives_way(seen: &Observed, session: &Session) -> bool {
     pair(seen)
         .and_then(|(older, newer)| staying(seen, older, newer))
         .is_some_and(|staying| staying.attempt != session.attempt)
+}
+
+/// What became of a replacement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Handover {
+    /// The new session ran when the old one was stopped.
+    Completed,
+    /// The old session was stopped before the new one was started.
+    StoppedFirst,
+    /// The new session was not wanted any more, and stopped.
+    Cancelled,
+    /// The new session did not come up; the old one goes on.
+    Failed,
+}
+
+/// What the end of a session says of a replacement, if it was part of one. `others` are the sessions beside it.
+pub fn outcome(past: &PastSession, others: &[Session]) -> Option<Handover> {
+    let running = |session: &&Session| session.state == SessionState::Running;
+    let newer = others.iter().filter(running).any(|other| other.attempt > past.attempt);
+    let older = others.iter().filter(running).any(|other| other.attempt < past.attempt);
+    match past.end_reason {
+        EndReason::Replaced if newer => Some(Handover::Completed),
+        EndReason::Replaced if older => Some(Handover::Cancelled),
+        EndReason::Replaced => Some(Handover::StoppedFirst),
+        EndReason::Stopped | EndReason::Lost | EndReason::Idle if older => Some(Handover::Failed),
+        EndReason::Stopped
+        | EndReason::Lost
+        | EndReason::Idle
+        | EndReason::Deadline
+        | EndReason::Orphaned => None,
+    }
 }
 
 /// Whether a session is there, or being started, that shall take the place of this one.

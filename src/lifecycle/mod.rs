@@ -12,7 +12,7 @@ pub mod claims;
 pub mod conditions;
 pub mod death;
 pub mod endings;
-mod handover;
+pub mod handover;
 pub mod intent;
 pub mod notice;
 pub mod observed;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bounds::{OrphanCause, given_up, until_fence, wait_for_end};
+use super::bounds::{OrphanCause, claim_age, given_up, until_fence, wait_for_end};
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
 use super::replacement::{is_due, is_last_stop_due, wanted_difference};
@@ -319,9 +319,7 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             None => gated(seen, known, Step::Stop { attempt, cause }),
         },
         SessionState::Claimed => {
-            // By either clock, for the wall clock may have been set back.
-            let age = Duration::try_from(seen.now.since(&session.acquire_time)).unwrap_or_default();
-            let age = age.max(seen.now.mono.saturating_sub(known.seen));
+            let age = claim_age(&seen.now, session, known);
             if !known.ours && age < seen.timing.claim_grace {
                 return Step::Wait(seen.timing.claim_grace - age);
             }

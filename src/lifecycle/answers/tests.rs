@@ -5,7 +5,9 @@ use crate::api::SnapshotJobSpec;
 use crate::api::spec::Subscription;
 use crate::api::status::Session;
 use crate::lifecycle::claims::{self, Reserved};
-use crate::lifecycle::fixtures::{KINDS, answer, later, pass, seen, seen_in, seen_with, session, with_known};
+use crate::lifecycle::fixtures::{
+    KINDS, answer, just_claimed, later, pass, seen, seen_in, seen_with, session, with_known,
+};
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::spec_hash::{self, Difference};
 use crate::lifecycle::{fixtures, replacement};
@@ -71,7 +73,7 @@ fn an_acquire_that_gave_nothing_leaves_nothing_but_a_wait() {
 #[test]
 fn a_start_that_was_refused_frees_its_claim() {
     for kind in KINDS {
-        let mut seen = seen_in(SessionState::Claimed);
+        let mut seen = just_claimed();
         started(&mut seen, 1, HASH, Outcome::Rejected(answer(kind)));
         if kind == Kind::RateLimited {
             assert_eq!(gate(&seen), secs(10), "the resourceId is still good");
@@ -109,15 +111,31 @@ fn a_start_that_may_have_had_an_effect_is_kept_for_ever_in_doubt() {
 }
 
 #[test]
-fn a_start_that_never_left_is_free_to_be_repeated() {
-    let mut seen = seen_in(SessionState::Claimed);
-    for wait in [1, 3, 6, 10, 20, 30, 30] {
+fn a_start_that_never_left_is_repeated_until_others_may_take_up_its_claim() {
+    let mut seen = just_claimed();
+    for wait in [1, 3, 6, 10] {
         started(&mut seen, 1, HASH, Outcome::NotSent(answer(Kind::Unreachable)));
         assert_eq!((known(&seen).starts, gate(&seen)), (Starts::WithoutEffect, secs(wait)));
         pass(&mut seen, wait);
         assert_eq!(plan(&seen), Step::StartAgain { attempt: 1 });
     }
+    started(&mut seen, 1, HASH, Outcome::NotSent(answer(Kind::Unreachable)));
+    assert!(seen.status.sessions.is_empty(), "20 s old, and the next try would come when it is 40 s old");
+    assert!(matches!(plan(&seen), Step::Wait(_)), "{:?}", plan(&seen));
     assert_eq!(seen.status.failures, None, "an unreachable vendor is no failure of the spec");
+}
+
+#[test]
+fn who_slept_over_his_claim_cannot_say_that_it_is_unused() {
+    // Another process may have repeated the start, and its sid be on the way into the status.
+    for kind in KINDS {
+        for outcome in [Outcome::Rejected(answer(kind)), Outcome::NotSent(answer(kind))] {
+            let mut seen = just_claimed();
+            pass(&mut seen, 30);
+            started(&mut seen, 1, HASH, outcome);
+            assert_eq!((seen.status.sessions.len(), known(&seen).starts), (1, Starts::Doubtful), "{kind:?}");
+        }
+    }
 }
 
 #[test]

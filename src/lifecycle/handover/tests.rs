@@ -146,6 +146,47 @@ fn an_edit_is_handed_over_and_the_next_start_keeps_the_uid() {
 }
 
 #[test]
+fn what_an_end_says_of_a_handover() {
+    let past = |attempt, end_reason| PastSession {
+        attempt,
+        sid: None,
+        resource_id: "r".into(),
+        recorder_uid: 1,
+        start_time: None,
+        end_time: fixtures::now().stored(),
+        end_reason,
+    };
+    let beside = |attempt, state| vec![Session { attempt, ..session(state) }];
+    for (reason, end, others, expected) in [
+        (
+            "the new one runs",
+            past(1, EndReason::Replaced),
+            beside(2, SessionState::Running),
+            Some(Handover::Completed),
+        ),
+        (
+            "the old one stays",
+            past(2, EndReason::Replaced),
+            beside(1, SessionState::Running),
+            Some(Handover::Cancelled),
+        ),
+        ("nothing is beside it", past(1, EndReason::Replaced), vec![], Some(Handover::StoppedFirst)),
+        (
+            "it never ran",
+            past(2, EndReason::Stopped),
+            beside(1, SessionState::Running),
+            Some(Handover::Failed),
+        ),
+        ("it was lost", past(2, EndReason::Lost), beside(1, SessionState::Running), Some(Handover::Failed)),
+        ("a suspended pair", past(1, EndReason::Stopped), beside(2, SessionState::Stopping), None),
+        ("one that ends by itself", past(1, EndReason::Lost), vec![], None),
+        ("the old one is lost", past(1, EndReason::Lost), beside(2, SessionState::Running), None),
+    ] {
+        assert_eq!(outcome(&end, &others), expected, "{reason}");
+    }
+}
+
+#[test]
 fn at_most_one_handover_a_minute() {
     let edited = || quiet(with_spec(seen_in(SessionState::Running), |spec| spec.interval_seconds = 20));
     let young = |age: i64| {
