@@ -22,6 +22,12 @@ const FAR: i64 = 1300;
 /// Ends of windows further ahead than this are alike: later than every margin before them.
 const FAR_END: i64 = 960;
 
+/// Past the life of a resourceId.
+const CLAIM_OLD: i64 = 340;
+
+/// After so many repeats the wait between two is the longest.
+const LONGEST_WAIT: i64 = 8;
+
 /// Sessions of the past that are told apart.
 const PAST: usize = 2;
 
@@ -65,12 +71,15 @@ struct Form {
     wall_now: i64,
     /// The monotonic clock of the process that is being told of.
     mono_now: i64,
+    /// Whether the object is being deleted: then bounds count that count at no other time.
+    deleting: bool,
 }
 
 impl Form {
     fn new(world: &World) -> Self {
         let wall_now = world.wall(world.now).as_second();
-        Self { numbers: Vec::with_capacity(2048), met: Vec::new(), wall_now, mono_now: 0 }
+        let deleting = world.api.object.as_ref().is_some_and(|object| object.deleting);
+        Self { numbers: Vec::with_capacity(2048), met: Vec::new(), wall_now, mono_now: 0, deleting }
     }
 
     fn finish(self) -> u64 {
@@ -122,6 +131,11 @@ impl Form {
     fn ago(&mut self, time: Option<Duration>, most: i64) {
         let ago = time.map_or(i64::MIN, |time| (self.mono_now - seconds(time)).clamp(-FAR, most));
         self.one(ago);
+    }
+
+    /// How old a claim has to be that nothing further comes of its age.
+    fn most_of_claim(&self) -> i64 {
+        if self.deleting { FAR } else { CLAIM_OLD }
     }
 
     /// A monotonic time that something waits for.
@@ -305,7 +319,7 @@ impl Form {
         let stop_reason = stop_reason.map_or(-1, |reason| reason as i64);
         self.all([*attempt, *state as i64, *recorder_uid, i64::from(sid.is_some()), stop_reason]);
         self.resource(resource_number(resource_id));
-        self.since(Some(acquire_time), if sid.is_some() { 0 } else { 340 });
+        self.since(Some(acquire_time), if sid.is_some() { 0 } else { CLAIM_OLD });
         self.since(start_time.as_ref(), if confirm_time.is_some() { 0 } else { 400 });
         self.since(confirm_time.as_ref(), 0);
         self.until(control_end_time.as_ref());
@@ -374,12 +388,13 @@ impl Form {
         } = known;
         self.session(session);
         self.all([*ours, *starts == Starts::Doubtful, *stop_refused].map(i64::from));
-        self.ago(Some(*seen), if session.sid.is_some() { 0 } else { FAR });
+        self.ago(Some(*seen), if session.sid.is_some() { 0 } else { self.most_of_claim() });
         self.gate(*gate);
         self.gate(*update_gate);
         // The bucket is empty whenever it is looked into.
         self.one(i64::from(seconds(*look_gate) > self.mono_now));
-        self.all([i64::from(*repeats), seconds(*unconfirmed_for), i64::from(*confirm_queries)]);
+        let unconfirmed = if session.confirm_time.is_some() { 0 } else { seconds(*unconfirmed_for) };
+        self.all([i64::from(*repeats).min(LONGEST_WAIT), unconfirmed, i64::from(*confirm_queries).min(5)]);
         self.one(highest_status.unwrap_or(-1));
         self.ago(*last_answer, 60);
         self.ago(*ending_since, 300);
@@ -391,8 +406,9 @@ impl Form {
         self.ago(death.map(|run| run.last), 60);
         self.one(death.map_or(0, |run| i64::from(run.answers)));
         self.gate(*search_gate);
-        self.ago(*ended, FAR);
-        self.all([i64::from(*rounds), i64::from(obstacle.is_some())]);
+        // Only whether it was after the end of the resourceId.
+        self.one(ended.map_or(-1, |ended| i64::from(ended >= *seen + Duration::from_secs(330))));
+        self.all([i64::from(*rounds).min(LONGEST_WAIT), i64::from(obstacle.is_some())]);
         for (sid, gate) in candidates {
             self.resource(sid.strip_prefix("sid-").and_then(|number| number.parse().ok()));
             self.gate(*gate);

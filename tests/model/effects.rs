@@ -158,7 +158,7 @@ impl World {
         stored.is_some_and(|object| object.status.sessions.iter().any(|session| session.nonce == nonce))
     }
 
-    fn save(&mut self, number: usize, happened: Happened, unlearnt: Box<Observed>, fate: Fate) {
+    fn save(&mut self, number: usize, happened: Happened, unlearnt: Arc<Observed>, fate: Fate) {
         match self.write_status(number, fate) {
             Written::Done(_) => self.end_visit(number, 0),
             // Every repeat failed, too: the result stays in memory.
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// Works the result into the object as it is now.
-    fn take_newer(&mut self, number: usize, happened: Happened, unlearnt: Box<Observed>) {
+    fn take_newer(&mut self, number: usize, happened: Happened, unlearnt: Arc<Observed>) {
         let Some(newer) = self.api.object.clone() else { return self.break_off(number, 1) };
         let visit = self.visit(number);
         visit.seen = Observed { status: newer.status.clone(), ..(*unlearnt).clone() };

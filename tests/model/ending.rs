@@ -54,9 +54,14 @@ impl Good {
                 let why = wrong(&world).unwrap_or_else(|| "it is written again and again".into());
                 return Err(format!("{AT_MOST} s after the last fault {why}"));
             }
-            world = world.after(fair(&world));
+            world.happen(fair(&world));
         }
         Err(format!("{STEPS} steps in {} s and no rest", world.now - begin))
+    }
+
+    /// How many of them there are.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn knows(&self, mark: u64) -> bool {

@@ -51,13 +51,14 @@ fn search(rules: &'static Rules) {
     let good = Arc::new(Good::default());
     let checker = Search { rules, good: good.clone() }.checker().spawn_bfs().join();
     let line = format!(
-        "model {}: {} states, depth {}, {} transitions; {} faults, {} edits; {:.1} s\n",
+        "model: {}, {} faults, {} edits: {} states, {} transitions, depth {}; {} states on the way to rest; {:.1} s\n",
         rules.name,
-        checker.unique_state_count(),
-        checker.max_depth(),
-        checker.state_count(),
         rules.faults,
         rules.edits,
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+        good.count(),
         begin.elapsed().as_secs_f64()
     );
     // Past the capture of the test harness: the counts are part of the evidence.

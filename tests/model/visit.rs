@@ -48,7 +48,7 @@ pub enum Next {
     /// Calls the vendor.
     Call(Call),
     /// Writes what was learnt; with what was known before.
-    Save(Happened, Box<Observed>),
+    Save(Happened, Arc<Observed>),
 }
 
 /// A call to the vendor for a session.
@@ -261,11 +261,11 @@ impl World {
         let unlearnt = visit.seen.clone();
         learn(&mut visit.seen, &happened);
         report(&mut visit.seen);
-        self.save_or_end(number, happened, Box::new(unlearnt));
+        self.save_or_end(number, happened, Arc::new(unlearnt));
     }
 
     /// Writes what was learnt, unless it is what is stored.
-    pub fn save_or_end(&mut self, number: usize, happened: Happened, unlearnt: Box<Observed>) {
+    pub fn save_or_end(&mut self, number: usize, happened: Happened, unlearnt: Arc<Observed>) {
         let visit = self.visit(number);
         if visit.seen.status != visit.stored.status {
             self.then(number, Next::Save(happened, unlearnt));

@@ -168,6 +168,9 @@ impl World {
         if self.broken.is_some() || self.beyond {
             return;
         }
+        if self.has_one_future() {
+            return;
+        }
         actions.extend(self.natural());
         self.interleavings(actions);
         if self.faults > 0 {
@@ -193,6 +196,12 @@ impl World {
             return Some(Action::Restart(0));
         }
         self.next_due().map(|_| Action::Pass)
+    }
+
+    /// Whether nothing can happen any more but what the run to the end does, which was judged on its way.
+    fn has_one_future(&self) -> bool {
+        let spent = self.faults == 0 && self.edits == 0;
+        spent && self.vendor.late.is_empty() && self.numbered().count() == 1
     }
 
     /// What may as well happen, at no cost: the other operator's turn, a late request, a longer time without operator.
@@ -235,31 +244,36 @@ impl World {
     /// What becomes of the world.
     pub fn after(&self, action: Action) -> Self {
         let mut world = self.clone();
-        world.faults = world.faults.saturating_sub(u8::from(action.is_mishap()));
-        world.edits = world.edits.saturating_sub(u8::from(action.is_edit()));
-        match action {
-            Action::Begin(process, back) => world.begin(process, back),
-            Action::Do(process, fate) => world.proceed(process, fate),
-            Action::Crash(process) => world.processes[process] = None,
-            Action::Restart(after) => {
-                world.pass(after);
-                world.processes[0] = Some(Process::new(world.now));
-            }
-            Action::Second => world.processes[1] = Some(Process::new(world.now)),
-            Action::Stall(seconds) => world.pass(seconds),
-            Action::Pass => {
-                let due = world.next_due().unwrap_or(world.now);
-                world.pass((due - world.now).max(0));
-            }
-            Action::Renewal => world.pass(UNTIL_RENEWAL),
-            Action::Jump(by) => world.wall_error += by,
-            Action::Land(index) => world.land(index),
-            Action::FailOver(resource) => world.vendor.fail_over(resource, world.now),
-            Action::End(resource) => world.vendor.end(resource),
-            Action::Edit(edit) => world.api.edit(edit),
-        }
-        world.watch();
+        world.happen(action);
         world
+    }
+
+    /// Lets it happen.
+    pub fn happen(&mut self, action: Action) {
+        self.faults = self.faults.saturating_sub(u8::from(action.is_mishap()));
+        self.edits = self.edits.saturating_sub(u8::from(action.is_edit()));
+        match action {
+            Action::Begin(process, back) => self.begin(process, back),
+            Action::Do(process, fate) => self.proceed(process, fate),
+            Action::Crash(process) => self.processes[process] = None,
+            Action::Restart(after) => {
+                self.pass(after);
+                self.processes[0] = Some(Process::new(self.now));
+            }
+            Action::Second => self.processes[1] = Some(Process::new(self.now)),
+            Action::Stall(seconds) => self.pass(seconds),
+            Action::Pass => {
+                let due = self.next_due().unwrap_or(self.now);
+                self.pass((due - self.now).max(0));
+            }
+            Action::Renewal => self.pass(UNTIL_RENEWAL),
+            Action::Jump(by) => self.wall_error += by,
+            Action::Land(index) => self.land(index),
+            Action::FailOver(resource) => self.vendor.fail_over(resource, self.now),
+            Action::End(resource) => self.vendor.end(resource),
+            Action::Edit(edit) => self.api.edit(edit),
+        }
+        self.watch();
     }
 
     fn land(&mut self, index: usize) {
