@@ -2,6 +2,7 @@
 //! more. Every state that leads there is remembered as good, so that most runs are a few steps long.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use agora_snapshot_operator::api::ConditionType;
@@ -9,6 +10,7 @@ use agora_snapshot_operator::api::status::{Phase, SessionState};
 use agora_snapshot_operator::lifecycle::conditions;
 
 use crate::canonical;
+use crate::situations::{self, Situation};
 use crate::visit::resource_number;
 use crate::world::{Action, World};
 
@@ -21,9 +23,12 @@ const AT_MOST: i64 = 20_000;
 /// And it takes no more than so many steps: a hot loop is not an end.
 const STEPS: u32 = 4_000;
 
-/// States that were shown to end well.
+/// States that were shown to end well, and the situations that were met on the way.
 #[derive(Debug, Default)]
-pub struct Good(Mutex<HashSet<u64>>);
+pub struct Good {
+    marks: Mutex<HashSet<u64>>,
+    met: AtomicU32,
+}
 
 impl Good {
     /// Why this state does not end well, if it does not.
@@ -42,6 +47,7 @@ impl Good {
                 return Ok(());
             }
             passed.push(mark);
+            self.met.fetch_or(situations::met(&world), Ordering::Relaxed);
             if world.api.writes != last_write.0 {
                 last_write = (world.api.writes, world.now);
             }
@@ -59,17 +65,22 @@ impl Good {
         Err(format!("{STEPS} steps in {} s and no rest", world.now - begin))
     }
 
+    /// Whether a situation was met.
+    pub fn has_met(&self, situation: Situation) -> bool {
+        self.met.load(Ordering::Relaxed) & situation.bit() != 0
+    }
+
     /// How many of them there are.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn knows(&self, mark: u64) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&mark)
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).contains(&mark)
     }
 
     fn keep(&self, passed: Vec<u64>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(passed);
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).extend(passed);
     }
 }
 

@@ -16,6 +16,7 @@ mod fences;
 mod kstatus;
 mod object;
 mod search;
+mod situations;
 mod vendor;
 mod visit;
 mod world;

@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::ending::Good;
+use crate::situations::Situation;
 use crate::world::{Action, Rules, World};
 
 /// One search.
@@ -45,13 +46,15 @@ impl Model for Search {
 const NEVER: &str = "no fence is crossed";
 const IN_THE_END: &str = "in the end what is wanted holds and stays";
 
-/// Searches all of it, and tells how much there was.
-fn search(rules: &'static Rules) {
+/// Searches all of it, and tells how much there was. These situations must be met on the way.
+fn search(rules: &'static Rules, situations: &[Situation]) {
     let begin = Instant::now();
     let good = Arc::new(Good::default());
-    let checker = Search { rules, good: good.clone() }.checker().spawn_bfs().join();
+    let checker = Search { rules, good: good.clone() }.checker();
+    let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let line = format!(
-        "model: {}, {} faults, {} edits: {} states, {} transitions, depth {}; {} states on the way to rest; {:.1} s\n",
+        "model: {}: {} faults and {} edits at any moment: {} states, {} transitions, depth {}; {} states on their way \
+         to rest; {:.1} s\n",
         rules.name,
         rules.faults,
         rules.edits,
@@ -62,42 +65,51 @@ fn search(rules: &'static Rules) {
         begin.elapsed().as_secs_f64()
     );
     // Past the capture of the test harness: the counts are part of the evidence.
-    drop(std::io::stderr().write_all(line.as_bytes()));
-    for (name, path) in checker.discoveries() {
-        let mut told = format!("{}: {name}: violated after\n", rules.name);
-        let steps = path.into_vec();
-        for (world, action) in &steps {
-            let _ = writeln!(told, "  {:>6} s  {:?}  {}", world.now, action, tell(world));
-        }
-        if let Some((last, _)) = steps.last() {
-            let why = last.broken.clone().map_or_else(|| good.judge(last), Err);
-            let _ = writeln!(told, "=> {}", why.err().unwrap_or_default());
-        }
-        panic!("{told}");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let discoveries = checker.discoveries();
+    if let Some((name, path)) = discoveries.into_iter().next() {
+        panic!("{}: {name}: violated by\n{}", rules.name, story(&path.into_vec(), &good));
     }
+    let missed: Vec<_> = situations.iter().filter(|situation| !good.has_met(**situation)).collect();
+    assert!(missed.is_empty(), "{}: the search proves nothing of {missed:?}, which it did not meet", rules.name);
+}
+
+/// How it came to a violation, a line a step, and what it is.
+fn story(steps: &[(World, Option<Action>)], good: &Good) -> String {
+    let mut told = String::new();
+    for (world, action) in steps {
+        let _ = writeln!(told, "{:>6} s  {}  then {action:?}", world.now, scene(world));
+    }
+    if let Some((last, _)) = steps.last() {
+        let why = last.broken.clone().map_or_else(|| good.judge(last), Err);
+        let _ = writeln!(told, "=> {}", why.err().unwrap_or_default());
+    }
+    told
 }
 
 /// A state in a line.
-fn tell(world: &World) -> String {
-    let stored = world.api.object.as_ref().map(|object| {
+fn scene(world: &World) -> String {
+    let stored = world.api.object.as_ref().map_or("no object".to_owned(), |object| {
         let sessions = object.status.sessions.iter();
         let sessions: Vec<_> = sessions
-            .map(|session| format!("{}:{:?}/{}", session.resource_id, session.state, session.recorder_uid))
+            .map(|session| format!("{} {:?} {}", session.resource_id, session.state, session.recorder_uid))
             .collect();
-        format!("v{} {:?} [{}]", object.version, object.status.phase, sessions.join(" "))
+        format!("v{} {:?} {sessions:?}", object.version, object.status.phase)
     });
-    let next = world.processes.iter().flatten().filter_map(|process| process.visit.as_ref());
-    let next: Vec<_> = next.map(|visit| format!("{:?}", visit.next).chars().take(60).collect::<String>()).collect();
-    let lives: Vec<_> = world.vendor.resources.iter().map(|resource| {
-        resource.session.as_ref().map_or("-".to_owned(), |session| format!("{}/{:?}", session.uid, session.life))
-    }).collect();
-    format!("{} vendor {lives:?} next {next:?}", stored.unwrap_or_default())
+    let visits = world.processes.iter().flatten().filter_map(|process| process.visit.as_ref());
+    let next: Vec<_> =
+        visits.map(|visit| format!("{:?}", visit.next).chars().take(40).collect::<String>()).collect();
+    let lives: Vec<_> = world.vendor.resources.iter().map(|resource| resource.session.as_ref()).collect();
+    let lives: Vec<_> =
+        lives.iter().map(|session| session.map(|session| (session.uid, session.life))).collect();
+    format!("{stored}, vendor {lives:?}, next {next:?}")
 }
 
-const PLAIN: Rules = Rules {
-    name: "plain",
+/// What most searches have in common. What they are given to spend is what `make test` has time for.
+const COMMON: Rules = Rules {
+    name: "",
     faults: 1,
-    edits: 0,
+    edits: 1,
     two_operators: false,
     one_uid: false,
     token_life: Some(7200),
@@ -106,26 +118,44 @@ const PLAIN: Rules = Rules {
     jumps: false,
 };
 
-#[test]
-fn one_fault() {
-    static RULES: Rules = PLAIN;
-    search(&RULES);
+/// The bounds of `make torture` where it runs, else those of `make test`.
+fn deeper(torture: &'static Rules, test: &'static Rules) -> &'static Rules {
+    if std::env::var_os("TORTURE").is_some_and(|value| value == "1") { torture } else { test }
 }
 
 #[test]
-fn one_edit_and_one_fault() {
-    static RULES: Rules = Rules { name: "edit", edits: 1, ..PLAIN };
-    search(&RULES);
+fn a_life_with_edits() {
+    static TEST: Rules = Rules { name: "a life with edits", jumps: true, ..COMMON };
+    static TORTURE: Rules = Rules { edits: 2, ..TEST };
+    let met = [Situation::Handover, Situation::SidLost, Situation::SidFound, Situation::ControlOver];
+    let met = [&met[..], &[Situation::Stopping, Situation::Gone, Situation::RequestLate]].concat();
+    search(deeper(&TORTURE, &TEST), &met);
 }
 
 #[test]
-fn two_faults() {
-    static RULES: Rules = Rules { name: "two faults", faults: 2, ..PLAIN };
-    search(&RULES);
+fn one_fault_upon_another() {
+    static TEST: Rules = Rules { name: "one fault upon another", faults: 2, edits: 0, ..COMMON };
+    static TORTURE: Rules = Rules { edits: 1, ..TEST };
+    let met = [Situation::SidLost, Situation::SidFound, Situation::ControlOver, Situation::ForeignClaim];
+    search(deeper(&TORTURE, &TEST), &met);
 }
 
 #[test]
 fn two_operators() {
-    static RULES: Rules = Rules { name: "two operators", faults: 2, two_operators: true, ..PLAIN };
-    search(&RULES);
+    static TEST: Rules = Rules { name: "two operators", edits: 0, two_operators: true, ..COMMON };
+    static TORTURE: Rules = Rules { faults: 2, ..TEST };
+    search(deeper(&TORTURE, &TEST), &[Situation::TwoVisits, Situation::ForeignClaim]);
+}
+
+#[test]
+fn without_token_second_uid_and_snapshots() {
+    static TEST: Rules = Rules {
+        name: "without token, second uid and snapshots",
+        one_uid: true,
+        token_life: None,
+        snapshots: false,
+        ..COMMON
+    };
+    static TORTURE: Rules = Rules { faults: 2, ..TEST };
+    search(deeper(&TORTURE, &TEST), &[Situation::SidLost, Situation::ControlOver, Situation::Gone]);
 }

@@ -17,7 +17,7 @@ use crate::visit::{Fate, Visit};
 /// What one search is given to spend, and what the vendor is like in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rules {
-    /// In one word, for the line that is printed.
+    /// In a word or two, for the line that is printed.
     pub name: &'static str,
     /// So many times something goes wrong: a crash, a lost or late answer, a stale view, a failover ...
     pub faults: u8,
