@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use agora_snapshot_operator::api::SnapshotJobStatus;
 use agora_snapshot_operator::lifecycle::observed::Observed;
-use agora_snapshot_operator::lifecycle::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped};
+use agora_snapshot_operator::lifecycle::outcome::{
+    Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
+};
 use agora_snapshot_operator::lifecycle::recovery::Found as InBucket;
 use agora_snapshot_operator::lifecycle::report::report;
 
@@ -47,7 +49,9 @@ impl World {
             Next::Delete => {
                 let written = self.write(fate, |world| world.api.delete(&stored).map(|()| None));
                 match written {
-                    Written::Done(_) | Written::Refused(Refused::Gone) => self.learnt(number, Happened::Nothing),
+                    Written::Done(_) | Written::Refused(Refused::Gone) => {
+                        self.learnt(number, Happened::Nothing)
+                    }
                     Written::Refused(Refused::Conflict) => self.look_anew(number),
                     Written::Unknown => self.break_off(number, AFTER_FAILURE),
                 }
@@ -212,16 +216,17 @@ impl World {
                 Happened::Started(attempt, hash, outcome)
             }
             Call::Query(attempt) => {
-                let found = self.visit(number).resource(attempt).map(|resource| self.vendor.query(resource, now));
-                let lost = fate == Fate::RequestLost;
-                Happened::Queried(attempt, found.filter(|_| !lost).map_or_else(no_answer, queried))
+                let found =
+                    self.visit(number).resource(attempt).map(|resource| self.vendor.query(resource, now));
+                let found = found.filter(|_| fate != Fate::RequestLost);
+                Happened::Queried(attempt, found.map_or_else(no_answer, |found| self.queried(found)))
             }
             Call::FindSid(attempt) => Happened::Searched(attempt, self.search_bucket(number, fate)),
             Call::Verify(attempt, sid) => {
                 let resource = self.visit(number).resource(attempt);
                 let is_it = resource.filter(|resource| visit::sid(*resource) == sid);
                 let found = is_it.map_or(Found::NotFound, |resource| self.vendor.query(resource, now));
-                let outcome = if fate == Fate::RequestLost { no_answer() } else { queried(found) };
+                let outcome = if fate == Fate::RequestLost { no_answer() } else { self.queried(found) };
                 Happened::Verified(attempt, sid, outcome)
             }
             Call::Update(attempt, hash) => {
@@ -242,12 +247,29 @@ impl World {
         self.learnt(number, happened);
     }
 
+    /// The vendor: 2 not yet running, 4 nobody has sent anything, 5 in progress.
+    fn queried(&self, found: Found) -> Outcome<Queried> {
+        match found {
+            Found::Alive { running } => {
+                let status = if !running {
+                    2
+                } else if self.rules.snapshots {
+                    5
+                } else {
+                    4
+                };
+                Outcome::Confirmed(Queried { status, identity: Identity::Proved })
+            }
+            Found::NotFound => Outcome::Rejected(answer(Kind::NotFound)),
+        }
+    }
+
     /// What the snapshots in the bucket tell of sids that no session of the job has.
     fn search_bucket(&mut self, number: usize, fate: Fate) -> InBucket {
         if fate == Fate::RequestLost {
             return InBucket { obstacle: Some("the bucket does not answer".into()), ..InBucket::default() };
         }
-        let brought = if self.rules.snapshots { self.vendor.brought_snapshots(self.now) } else { Vec::new() };
+        let brought = self.vendor.brought_snapshots(self.now);
         let status = &self.visit(number).seen.status;
         let is_known = |sid: &String| {
             status.sessions.iter().any(|session| session.sid.as_ref() == Some(sid))
@@ -269,6 +291,7 @@ impl World {
             // The vendor's clock is right, and the token says when it ends.
             token_end: token_end.map(|end| end - self.wall(-self.wall_error).as_second()),
             control_life: CONTROL_HOURS * 3600,
+            idles: !self.rules.snapshots,
         };
         match fate {
             Fate::Refused => return Outcome::Rejected(answer(Kind::NoWorker)),
@@ -323,15 +346,6 @@ impl World {
 
 fn has_claim(status: &SnapshotJobStatus, nonce: &str) -> bool {
     status.sessions.iter().any(|session| session.nonce == nonce)
-}
-
-fn queried(found: Found) -> Outcome<Queried> {
-    match found {
-        Found::Alive { running } => {
-            Outcome::Confirmed(Queried { status: if running { 5 } else { 2 }, identity: Identity::Proved })
-        }
-        Found::NotFound => Outcome::Rejected(answer(Kind::NotFound)),
-    }
 }
 
 fn found<T>(found: Found, value: T) -> Outcome<T> {

@@ -127,6 +127,9 @@ fn wrong(world: &World) -> Option<String> {
     let observed = status.observed_generation == Some(object.generation);
     (!running || !ready || !observed).then(|| {
         let states: Vec<_> = status.sessions.iter().map(|session| session.state).collect();
-        format!("{:?} is wanted; phase {:?}, ready {ready}, sessions {states:?}, living {living:?}", object.wanted, status.phase)
+        format!(
+            "{:?} is wanted; phase {:?}, ready {ready}, sessions {states:?}, living {living:?}",
+            object.wanted, status.phase
+        )
     })
 }

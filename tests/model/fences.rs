@@ -18,16 +18,19 @@ pub fn moment(world: &World) -> Option<String> {
         return Some(format!("{} sessions live at once", living.len()));
     }
     if living.len() == 2 {
-        let uids: BTreeSet<i64> = living.iter().map(|resource| world.vendor.resources[*resource].uid).collect();
+        let uids: BTreeSet<i64> =
+            living.iter().map(|resource| world.vendor.resources[*resource].uid).collect();
         if uids.len() < 2 {
             return Some("two sessions live that were asked for under one recorder uid".into());
         }
     }
     let stored = world.api.object.as_ref().map(|object| &object.status);
     let named = |resource: &usize| stored.is_some_and(|status| names(status, *resource));
-    let lost = world.vendor.may_live(world.now).into_iter().find(|resource| {
-        !named(resource) && !world.reported.contains(resource)
-    });
+    let lost = world
+        .vendor
+        .may_live(world.now)
+        .into_iter()
+        .find(|resource| !named(resource) && !world.reported.contains(resource));
     lost.map(|resource| match &world.api.object {
         Some(_) => format!("the session of resource {resource} may live, and no stored status names it"),
         None => format!("the object is gone, and the session of resource {resource} may live unreported"),
@@ -67,9 +70,9 @@ pub fn is_beyond_promise(world: &World, asked: &Asked) -> bool {
             SessionState::Recovering | SessionState::Uncontrollable => true,
             SessionState::Claimed | SessionState::Running | SessionState::Stopping => false,
         };
-        let moved = number(other)
-            .and_then(|resource| world.vendor.resources[resource].living())
-            .is_some_and(|session| session.uid != other.recorder_uid || matches!(session.life, Life::Moving(_)));
+        let moved = number(other).and_then(|resource| world.vendor.resources[resource].living()).is_some_and(
+            |session| session.uid != other.recorder_uid || matches!(session.life, Life::Moving(_)),
+        );
         lost && moved && other.recorder_uid == uid && number(other) != Some(asked.resource)
     })
 }
@@ -82,13 +85,15 @@ pub fn write(world: &World, before: Option<&Object>) -> Option<String> {
         let kept = world.api.object.as_ref().is_some_and(|object| {
             object.status.sessions.iter().any(|now| now.resource_id == session.resource_id)
         });
-        let lives = resource.is_some_and(|resource| {
-            may_live.contains(&resource) && !world.reported.contains(&resource)
-        });
+        let lives = resource
+            .is_some_and(|resource| may_live.contains(&resource) && !world.reported.contains(&resource));
         !kept && lives
     });
     if let Some(session) = dropped {
-        return Some(format!("the {:?} session of {} is let go and may live", session.state, session.resource_id));
+        return Some(format!(
+            "the {:?} session of {} is let go and may live",
+            session.state, session.resource_id
+        ));
     }
     let object = world.api.object.as_ref()?;
     if object.status.sessions.len() > 4 {

@@ -11,6 +11,7 @@ mod canonical;
 mod effects;
 mod ending;
 mod fences;
+mod form;
 #[allow(dead_code, reason = "the system tests use all of it")]
 #[path = "../system/kstatus.rs"]
 mod kstatus;

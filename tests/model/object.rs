@@ -139,8 +139,7 @@ impl ApiServer {
     /// With a new object.
     pub fn new(wanted: Wanted) -> Self {
         let status = SnapshotJobStatus { observed_generation: Some(-1), ..SnapshotJobStatus::default() };
-        let object =
-            Object { version: 1, generation: 1, deleting: false, finalizer: false, wanted, status };
+        let object = Object { version: 1, generation: 1, deleting: false, finalizer: false, wanted, status };
         Self { object: Some(Arc::new(object)), former: Vec::new(), writes: 0 }
     }
 

@@ -10,6 +10,9 @@ const MOVING: i64 = 90;
 /// A session that was asked for is running this long afterwards.
 const COMES_UP_AFTER: i64 = 4;
 
+/// A session alone in its channel ends after so long, as its start asks for.
+const IDLE_TIMEOUT: i64 = 300;
+
 /// And has brought its first snapshot by then.
 const FIRST_SNAPSHOT_AFTER: i64 = 20;
 
@@ -35,6 +38,8 @@ pub struct Asked {
     pub token_end: Option<i64>,
     /// How long it can be controlled.
     pub control_life: i64,
+    /// Whether nobody is in its channel, so that it ends by itself.
+    pub idles: bool,
 }
 
 /// The vendor.
@@ -72,6 +77,8 @@ pub struct Session {
     pub control_end: i64,
     /// When its token ends, and it with it.
     pub token_end: Option<i64>,
+    /// When it ends by itself, for nobody is in its channel.
+    pub idle_end: Option<i64>,
     /// How it is.
     pub life: Life,
 }
@@ -149,11 +156,7 @@ impl Vendor {
             return StartAnswer::ResourceInvalid;
         }
         if let Some(session) = &resource.session {
-            return if session.lives() {
-                StartAnswer::AlreadyStarted
-            } else {
-                StartAnswer::ResourceInvalid
-            };
+            return if session.lives() { StartAnswer::AlreadyStarted } else { StartAnswer::ResourceInvalid };
         }
         let uid = resource.uid;
         if self.resources.iter().filter_map(Resource::living).any(|session| session.uid == uid) {
@@ -166,6 +169,7 @@ impl Vendor {
             comes_up: asked.comes_up,
             control_end: now + asked.control_life,
             token_end: asked.token_end,
+            idle_end: asked.idles.then_some(now + IDLE_TIMEOUT),
             life: Life::Live,
         });
         StartAnswer::Started
@@ -223,7 +227,7 @@ impl Vendor {
                 // Random at the vendor, and nobody's.
                 session.uid = 900_000 + number;
             }
-            if session.token_end.is_some_and(|end| end <= now) {
+            if session.token_end.into_iter().chain(session.idle_end).any(|end| end <= now) {
                 session.life = Life::Over;
             }
         }
@@ -231,7 +235,9 @@ impl Vendor {
 
     /// Resources whose session has been running long enough for a snapshot.
     pub fn brought_snapshots(&self, now: i64) -> Vec<usize> {
-        let brought = |session: &Session| session.comes_up && now - session.since >= FIRST_SNAPSHOT_AFTER;
+        let brought = |session: &Session| {
+            session.comes_up && session.idle_end.is_none() && now - session.since >= FIRST_SNAPSHOT_AFTER
+        };
         let numbered = self.resources.iter().enumerate();
         numbered
             .filter(|(_, resource)| resource.session.as_ref().is_some_and(brought))
@@ -251,11 +257,14 @@ impl Vendor {
     /// Resources whose session has not moved yet. A second failover on the heels of the first would be 404 for longer
     /// than the vendor says that it can be.
     pub fn settled(&self) -> Vec<usize> {
-        let stays = |resource: &Resource| resource.living().is_some_and(|session| session.uid == resource.uid);
+        let stays =
+            |resource: &Resource| resource.living().is_some_and(|session| session.uid == resource.uid);
         let living = self.living().into_iter();
         living
             .filter(|number| stays(&self.resources[*number]))
-            .filter(|number| self.resources[*number].living().is_some_and(|session| session.life == Life::Live))
+            .filter(|number| {
+                self.resources[*number].living().is_some_and(|session| session.life == Life::Live)
+            })
             .collect()
     }
 

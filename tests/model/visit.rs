@@ -326,7 +326,10 @@ impl World {
 
     /// The visit under way.
     pub fn visit(&mut self, number: usize) -> &mut Visit {
-        self.processes[number].as_mut().and_then(|process| process.visit.as_deref_mut()).expect("in mid-visit")
+        self.processes[number]
+            .as_mut()
+            .and_then(|process| process.visit.as_deref_mut())
+            .expect("in mid-visit")
     }
 
     /// What the visit does next.

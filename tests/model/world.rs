@@ -31,7 +31,7 @@ pub struct Rules {
     pub token_life: Option<i64>,
     /// Whether 201/7 repeats the sid.
     pub repeats_sid: bool,
-    /// Whether anybody sends video, so that snapshots tell the sid.
+    /// Whether anybody is in the channel, so that snapshots tell the sid; else sessions end by themselves.
     pub snapshots: bool,
     /// Whether wall clocks jump.
     pub jumps: bool,
@@ -219,7 +219,9 @@ impl World {
         for process in self.in_visit() {
             let visit = self.processes[process].as_ref().and_then(|process| process.visit.as_ref());
             let fates = visit.map_or(&[][..], |visit| visit.next.fates());
-            actions.extend(fates.iter().filter(|fate| **fate != Fate::Truth).map(|fate| Action::Do(process, *fate)));
+            actions.extend(
+                fates.iter().filter(|fate| **fate != Fate::Truth).map(|fate| Action::Do(process, *fate)),
+            );
             actions.push(Action::Crash(process));
         }
         if self.in_visit().next().is_some() {
@@ -321,7 +323,9 @@ impl World {
 
     /// Processes that begin a visit now: it is due, or the watch brought news.
     fn awake(&self) -> impl Iterator<Item = usize> {
-        self.numbered().filter(|(_, process)| process.visit.is_none() && self.wakes(process)).map(|(number, _)| number)
+        self.numbered()
+            .filter(|(_, process)| process.visit.is_none() && self.wakes(process))
+            .map(|(number, _)| number)
     }
 
     fn wakes(&self, process: &Process) -> bool {
@@ -354,7 +358,12 @@ impl Action {
         match self {
             Self::Begin(_, back) => back > 0,
             Self::Do(_, fate) => fate != Fate::Truth,
-            Self::Crash(_) | Self::Second | Self::Stall(_) | Self::Jump(_) | Self::FailOver(_) | Self::End(_) => true,
+            Self::Crash(_)
+            | Self::Second
+            | Self::Stall(_)
+            | Self::Jump(_)
+            | Self::FailOver(_)
+            | Self::End(_) => true,
             Self::Restart(_) | Self::Pass | Self::Renewal | Self::Land(_) | Self::Edit(_) => false,
         }
     }
