@@ -23,10 +23,10 @@ use prometheus_client::registry::Registry;
 
 pub use self::jobs::JobView;
 use self::jobs::Jobs;
-pub use self::labels::{AgoraVerb, Fence, ReconcileResult, SessionEnd, StartResult, Upload};
+pub use self::labels::{AgoraVerb, Fence, HandoverResult, ReconcileResult, SessionEnd, StartResult, Upload};
 use self::labels::{
-    ApiLabels, ControllerLabels, EndLabels, FenceLabels, LeaseLabels, ReconcileLabels, RestLabels,
-    StartLabels, UploadLabels, VerbLabels, WriteLabels,
+    ApiLabels, ControllerLabels, EndLabels, FenceLabels, HandoverLabels, LeaseLabels, ReconcileLabels,
+    RestLabels, StartLabels, UploadLabels, VerbLabels, WriteLabels,
 };
 use crate::lifecycle::outcome::Kind;
 
@@ -50,6 +50,7 @@ struct Inner {
     sessions_started: Family<StartLabels, Counter>,
     sessions_stopped: Family<UploadLabels, Counter>,
     sessions_ended: Family<EndLabels, Counter>,
+    handovers: Family<HandoverLabels, Counter>,
     duplicates_prevented: Family<FenceLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
     api_request_duration: Family<VerbLabels, Histogram, fn() -> Histogram>,
@@ -94,6 +95,7 @@ impl Metrics {
             sessions_started: Family::default(),
             sessions_stopped: Family::default(),
             sessions_ended: Family::default(),
+            handovers: Family::default(),
             duplicates_prevented: Family::default(),
             api_requests: Family::default(),
             api_request_duration: Family::new_with_constructor(call_time),
@@ -155,6 +157,11 @@ impl Metrics {
     /// A session is over, or given up.
     pub fn session_ended(&self, reason: SessionEnd) {
         self.0.sessions_ended.get_or_create(&EndLabels { reason }).inc();
+    }
+
+    /// A session was replaced, or was to be.
+    pub fn handover(&self, result: HandoverResult) {
+        self.0.handovers.get_or_create(&HandoverLabels { result }).inc();
     }
 
     /// A second session was kept from starting.
@@ -271,6 +278,9 @@ impl Inner {
         for reason in SessionEnd::ALL {
             drop(self.sessions_ended.get_or_create(&EndLabels { reason: *reason }));
         }
+        for result in HandoverResult::ALL {
+            drop(self.handovers.get_or_create(&HandoverLabels { result: *result }));
+        }
         for fence in Fence::ALL {
             drop(self.duplicates_prevented.get_or_create(&FenceLabels { fence: *fence }));
         }
@@ -324,6 +334,11 @@ impl Inner {
             self.sessions_stopped.clone(),
         );
         own.register("sessions_ended", "Sessions that are over, by why", self.sessions_ended.clone());
+        own.register(
+            "handovers",
+            "Replacements of a running session, by what became of them",
+            self.handovers.clone(),
+        );
         own.register(
             "duplicate_sessions_prevented",
             "Second sessions that a fence kept from starting",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agora_snapshot_operator::api::spec::Storage;
 use agora_snapshot_operator::snapshots::{
-    Bucket, BucketProblem, Connections, FileName, Keys, Limits, Location, Tally,
+    Bucket, BucketProblem, Connections, FileName, Keys, Limits, Location, Search, Tally,
 };
 use agora_snapshot_operator::telemetry;
 use agora_snapshot_testbed::{Keys as Account, Rights, S3, Testbed};
@@ -81,6 +81,42 @@ async fn counts_what_arrives_and_asks_only_for_what_is_new() {
         assert_eq!((look.arrived, look.complete, look.problem.clone()), (2, true, None));
         assert!(look.requests <= 8, "{look:?}");
         assert_eq!(tally.summary().count, 275);
+    }
+}
+
+/// What is in other folders, was there before, or is no session's is passed by, however much it is.
+#[tokio::test]
+async fn finds_sessions_that_began_since_a_time() {
+    let s3 = Testbed::from_env().await.expect("servers").s3();
+    let name = "bucket-candidates";
+    s3.create_bucket(name).await.expect("a bucket");
+    let store = s3.bucket(name, s3.root()).expect("a client");
+    let sid = |first: char| SID.replacen('1', &first.to_string(), 1);
+    let of = |first: char, activation, shot| key(activation, 7, shot).replace(SID, &sid(first));
+    for old in ['0', '5', 'a', 'D'] {
+        upload(&store, (0..220).map(|shot| of(old, None, shot - 100))).await;
+        upload(&store, (0..4).map(|n| of(old, None, 5).replace("/east/", &format!("/east/{old}{n}/")))).await;
+    }
+    upload(&store, (0..150).map(|shot| of('7', None, shot))).await;
+    upload(&store, (0..3).map(|shot| of('C', Some(0), shot + 20))).await;
+    upload(&store, ["lobby/east/IMG1.jpg".into(), of('9', None, 5).replace("/east/", "/")]).await;
+
+    let bucket = open(s3, name, s3.root());
+    let since = FileName::parse(&key(None, 7, 0)).expect("a snapshot").taken;
+    for requests in [1, 200] {
+        let (mut search, mut sids, mut made) = (Search::default(), vec![], 0);
+        let found = loop {
+            let found = bucket.candidates(&mut search, since, Limits { requests, ..LIMITS }).await;
+            assert_eq!(found.problem, None);
+            sids.extend(found.sids.clone());
+            made += found.requests;
+            if found.complete {
+                break found;
+            }
+        };
+        sids.sort();
+        assert_eq!(sids, [sid('7'), sid('C')], "{found:?}");
+        assert!(made <= 12, "{made} requests for six sessions");
     }
 }
 

@@ -44,7 +44,7 @@ pub fn started(reply: &Reply, resource_id: &str, redactor: &Redactor) -> Outcome
 pub fn queried(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<Queried> {
     match reply.status() {
         Some(status) if reply.http == 200 && says_no_error(reply) => {
-            Outcome::Confirmed(Queried { status, same_session: reply.is_of(session) })
+            Outcome::Confirmed(Queried { status, identity: reply.identity(session) })
         }
         Some(_) | None => refusal(Verb::Query, reply, redactor),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::client::SessionAddress;
+use crate::lifecycle::outcome::Identity;
 
 /// Longest answer that is read. Real ones have a few hundred bytes; a page of a proxy may have more.
 pub const LONGEST_BODY: usize = 256 * 1024;
@@ -103,6 +104,22 @@ impl Reply {
             && self.agrees("resourceId", session.resource_id)
             && self.agrees("sid", session.sid)
             && (named || self.agrees("uid", &session.recorder_uid.to_string()))
+    }
+
+    /// How far it says that it is about `session`.
+    pub(super) fn identity(&self, session: &SessionAddress<'_>) -> Identity {
+        let names = |name: &str, wanted: &str| {
+            self.field(name).is_some_and(|value| !value.is_null()) && self.agrees(name, wanted)
+        };
+        let proved = names("cname", session.channel)
+            && names("uid", &session.recorder_uid.to_string())
+            && names("resourceId", session.resource_id)
+            && names("sid", session.sid);
+        match proved {
+            true => Identity::Proved,
+            false if self.is_of(session) => Identity::Likely,
+            false => Identity::Other,
+        }
     }
 
     /// Whether it speaks of a session at all.

@@ -88,6 +88,8 @@ pub enum Reason {
     // --- events only
     /// The vendor gave the sid.
     SessionStarted,
+    /// A sid that was lost is known again.
+    SidRecovered,
     /// The session is over.
     SessionStopped,
     /// `intervalSeconds` is below what newer vendor references give as the minimum.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounds::is_ours_alone;
 use super::conditions;
 use super::endings::{end_session, forget};
 use super::intent::{Intent, intent, is_revived};
@@ -120,8 +121,11 @@ fn session_aged(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
             // Both clocks, for either may be wrong about the life of the resourceId.
             let fenced = now.is_past(&session.acquire_time, timing.resource_life)
                 && now.mono.saturating_sub(known.seen) >= timing.resource_life;
+            if !is_ours_alone(&now, session, known, &timing) {
+                known.starts = Starts::Doubtful;
+            }
             match known.starts {
-                Starts::WithoutEffect if fenced || !wanted => {
+                Starts::WithoutEffect if !wanted => {
                     forget(seen, attempt);
                     Vec::new()
                 }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::backoff;
-use super::bounds::OrphanCause;
+use super::bounds::{OrphanCause, claim_age, is_ours_alone};
 use super::endings::{end_session, forget, leaves, missing, refused};
 use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
-use super::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
-use super::spec_hash;
+use super::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped};
 use super::timing::Timing;
-use super::words;
+use super::{recovery, spec_hash, words};
 use crate::api::Reason;
 use crate::api::status::{EndReason, SessionState, SnapshotsSummary};
 
@@ -29,6 +28,13 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
     let jitter = seen.jitter;
     let keys_end = seen.keys_end;
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
+    // Somebody else, who repeated the start meanwhile, got the sid and saved it.
+    if session.sid.is_some() {
+        return Vec::new();
+    }
+    if !is_ours_alone(&now, session, known, &timing) {
+        known.starts = Starts::Doubtful;
+    }
     // Else an earlier start took effect, not this one: it runs with what the claim says of the earlier ones.
     let is_new = matches!(outcome, Outcome::Confirmed(Started::New { .. }));
     match outcome {
@@ -51,19 +57,30 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
             known.gate = now.mono + timing.confirm_at[0];
             seen.memory.refusal = None;
             seen.memory.acquire_failures = 0;
-            vec![Notice::normal(Reason::SessionStarted, words)]
+            let mut notices = vec![Notice::normal(Reason::SessionStarted, words)];
+            notices.extend(recovery::resolved_by_start(seen, attempt));
+            notices
         }
         Outcome::Confirmed(Started::Already { sid: None }) => {
-            session.state = SessionState::Recovering;
-            let words = format!(
-                "The session of resourceId {} runs, but the answer with its sid was lost. No second one is started.",
-                session.resource_id
-            );
-            vec![Notice::warning(Reason::RecoveringSid, words)]
-        }
-        Outcome::Rejected(answer) if known.starts == Starts::Doubtful => {
-            if answer.kind == Kind::Conflict {
+            known.gate = now.mono + timing.death_every;
+            let mut notices = Vec::new();
+            if session.state != SessionState::Recovering {
                 session.state = SessionState::Recovering;
+                let words = format!(
+                    "The session of resourceId {} runs, but the answer with its sid was lost. No second one is started.",
+                    session.resource_id
+                );
+                notices.push(Notice::warning(Reason::RecoveringSid, words));
+            }
+            notices.extend(recovery::resolved_by_start(seen, attempt));
+            notices
+        }
+        Outcome::Rejected(answer)
+            if known.starts == Starts::Doubtful || session.state == SessionState::Recovering =>
+        {
+            if answer.kind == Kind::Conflict && session.state != SessionState::Recovering {
+                session.state = SessionState::Recovering;
+                known.gate = now.mono + timing.death_every;
                 let words =
                     "The recorder uid is taken, most likely by this job's own session whose sid was lost.";
                 return vec![Notice::warning(Reason::RecoveringSid, words)];
@@ -72,18 +89,22 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
             note_unanswered(known, answer, now.mono);
             Vec::new()
         }
-        Outcome::Rejected(answer) if answer.kind == Kind::RateLimited => {
-            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.backoff_most);
-            note_unanswered(known, answer, now.mono);
-            Vec::new()
-        }
-        Outcome::Rejected(answer) => {
+        Outcome::Rejected(answer) if answer.kind != Kind::RateLimited => {
             forget(seen, attempt);
             refused(seen, &answer);
             Vec::new()
         }
-        Outcome::NotSent(answer) => {
-            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.death_every);
+        // The resourceId is as good as it was.
+        Outcome::Rejected(answer) | Outcome::NotSent(answer) => {
+            let wait = repeat(known, &answer, jitter, &timing, timing.death_every);
+            let age = claim_age(&now, session, known);
+            if known.starts == Starts::WithoutEffect && age + wait >= timing.claim_grace {
+                // Before others may take it up, and nobody can say any more that it is unused.
+                forget(seen, attempt);
+                refused(seen, &answer);
+                return Vec::new();
+            }
+            known.gate = now.mono + wait;
             note_unanswered(known, answer, now.mono);
             Vec::new()
         }
@@ -104,7 +125,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
     let every = query_interval(seen);
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
     match outcome {
-        Outcome::Confirmed(Queried { status, same_session: true }) => {
+        Outcome::Confirmed(Queried { status, identity: Identity::Proved | Identity::Likely }) => {
             known.answered();
             known.death = None;
             known.missing_since = None;
@@ -135,7 +156,10 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             if session.confirm_time.is_some() {
                 known.gate = now.mono + backoff::with_jitter(every, jitter, &timing);
                 let confirmed = session.confirm_time.clone();
-                if confirmed.is_some_and(|since| now.is_past(&since, timing.failures_forgotten_after)) {
+                // Those of a replacement that does not come up are not forgotten because the old session runs.
+                if seen.memory.refusal.is_none()
+                    && confirmed.is_some_and(|since| now.is_past(&since, timing.failures_forgotten_after))
+                {
                     seen.status.failures = None;
                 }
             } else {
@@ -147,7 +171,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             Vec::new()
         }
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => missing(seen, attempt),
-        Outcome::Confirmed(Queried { same_session: false, .. }) => {
+        Outcome::Confirmed(Queried { identity: Identity::Other, .. }) => {
             let words = "the vendor's answer names another session".to_owned();
             let answer =
                 Answer { kind: Kind::Unreadable, http: Some(200), code: None, words, retry_after: None };
@@ -249,7 +273,7 @@ pub fn looked(seen: &mut Observed, attempt: i64, found: Option<SnapshotsSummary>
 
 // === what the answers have in common ===
 
-fn note_unanswered(known: &mut Known, answer: Answer, now: Duration) {
+pub(super) fn note_unanswered(known: &mut Known, answer: Answer, now: Duration) {
     if answer.kind == Kind::Unauthorized {
         known.locked_out.get_or_insert(now);
     } else {

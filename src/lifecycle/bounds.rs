@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::observed::{Known, Observed};
+use super::timing::{Moment, Timing};
 use crate::api::status::{Session, SessionState};
 
 /// Why a session is given up.
@@ -65,6 +66,24 @@ pub(super) fn wait_for_end(seen: &Observed, session: &Session) -> Duration {
     });
     let wait = until_token.unwrap_or(seen.timing.idle_visit).min(seen.timing.idle_visit);
     if seen.job.deleting { wait.min(until_bound) } else { wait }
+}
+
+/// Whether no other process can have sent a start for the claim: this one wrote it, and others leave it alone for so
+/// long. A process that slept over that time cannot know what was sent meanwhile.
+pub(super) fn is_ours_alone(now: &Moment, session: &Session, known: &Known, timing: &Timing) -> bool {
+    known.ours && claim_age(now, session, known) < timing.claim_grace
+}
+
+/// Time since the acquire, by whichever clock says more, for the wall clock may have been set back.
+pub(super) fn claim_age(now: &Moment, session: &Session, known: &Known) -> Duration {
+    let by_wall = Duration::try_from(now.since(&session.acquire_time)).unwrap_or_default();
+    by_wall.max(now.mono.saturating_sub(known.seen))
+}
+
+/// When, by the wall clock, a claim's resourceId is too old for a session to come of it.
+pub(super) fn fence(seen: &Observed, session: &Session) -> Timestamp {
+    let acquired = session.acquire_time.0;
+    acquired.checked_add(seen.now.real(seen.timing.resource_life)).unwrap_or(acquired)
 }
 
 /// How long until a claim's resourceId is too old for a session to come of it; at once if it is.

@@ -21,8 +21,14 @@ pub struct Reserved {
     pub region: Option<String>,
     /// Random mark of this visit.
     pub nonce: String,
+    /// App ID it was acquired for.
+    pub app_id: String,
+    /// Channel it was acquired for.
+    pub channel: String,
     /// Recorder uid it was acquired for.
     pub recorder_uid: i64,
+    /// Hash of the spec that will be sent.
+    pub spec_hash: String,
     /// When it was acquired, by the vendor's clock where it told.
     pub acquire_time: Time,
     /// When the token that will be sent ends.
@@ -38,8 +44,8 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
         attempt,
         state: SessionState::Claimed,
         recorder_uid: reserved.recorder_uid,
-        app_id: spec.channel.app_id.clone(),
-        channel: spec.channel.name.clone(),
+        app_id: reserved.app_id,
+        channel: reserved.channel,
         resource_id: reserved.resource_id,
         region: reserved.region,
         nonce: reserved.nonce,
@@ -49,7 +55,7 @@ pub fn claim(seen: &mut Observed, reserved: Reserved) -> i64 {
         confirm_time: None,
         control_end_time: Some(seen.now.after(Duration::from_secs(hours * 3600))),
         token_end_time: reserved.token_end.map(timing::stored),
-        spec_hash: spec_hash::of(spec),
+        spec_hash: reserved.spec_hash,
         stop_reason: None,
     };
     seen.status.storage = Some(report::storage_summary(spec));
@@ -118,7 +124,10 @@ mod tests {
             resource_id: "r".repeat(340),
             region: Some("eu-west-1".into()),
             nonce: "n".into(),
+            app_id: spec().channel.app_id,
+            channel: spec().channel.name,
             recorder_uid: 4_000_000_001,
+            spec_hash: spec_hash::of(&spec()),
             acquire_time: seen.now.stored(),
             token_end: None,
         }

@@ -126,6 +126,10 @@ fn has_snapshots(seen: &Observed, session: &Session) -> bool {
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
     let own = answer.kind == Kind::Conflict && former_may_be_leaving(seen);
     let mut refusal = if own { words::leaving() } else { words::refusal(answer) };
+    if answer.kind == Kind::QuotaExceeded {
+        // Two at a time is more than there is room for.
+        seen.memory.stop_first = seen.running().map(|session| session.attempt);
+    }
     if answer.kind == Kind::InvalidParameter
         && let Some(hint) = seen.spec.as_ref().ok().and_then(words::short_interval)
     {
@@ -175,7 +179,7 @@ fn former_may_be_leaving(seen: &Observed) -> bool {
     let Ok(spec) = &seen.spec else { return false };
     let uids = recorder::uids(spec, &seen.job.namespace, &seen.job.name);
     let lately = |past: &&PastSession| !seen.now.is_past(&past.end_time, seen.timing.leaving_at_most);
-    seen.status.history.iter().filter(lately).any(|past| uids.first() == Some(&past.recorder_uid))
+    seen.status.history.iter().filter(lately).any(|past| uids.contains(&past.recorder_uid))
 }
 
 /// A failure that counts against `backoffLimit`.
@@ -184,7 +188,9 @@ pub(super) fn failed(seen: &mut Observed, mut refusal: Refusal) {
     seen.status.failures = Some(failures);
     let limit = seen.spec.as_ref().map_or(6, |spec| spec.backoff_limit);
     refusal.words = format!("{} (failure {failures}, backoffLimit {limit})", refusal.words);
-    if failures > limit && intent(seen) == Intent::Capture {
+    // What runs is better than nothing: it goes on, and only what should take its place is given more and more time.
+    let goes_on = seen.running().is_some_and(|session| session.confirm_time.is_some());
+    if failures > limit && !goes_on && intent(seen) == Intent::Capture {
         let words = format!(
             "{}. Mend the spec, or what it refers to and then set annotation agora-snapshot.dev/restart to a new value.",
             refusal.words

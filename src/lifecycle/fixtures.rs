@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::conditions::{self, Effort};
 use super::observed::{Job, Known, Memory, Observed};
 use super::outcome::{Answer, Kind};
+use super::plan::Step;
+use super::start::NextStart;
 use super::timing::{Moment, Timing, stored};
-use super::{kstatus, report, spec_hash};
+use super::{kstatus, recorder, report, spec_hash};
 use crate::api::spec::{Channel, Profile, SecretRef, Storage, StorageVendor, Subscription};
 use crate::api::status::{EndReason, Session, SessionState};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec, SnapshotJobStatus};
@@ -140,6 +142,39 @@ pub(crate) fn seen_in(state: SessionState) -> Observed {
     seen_with(session(state))
 }
 
+/// A job with these two sessions, the second acquired 40 s after the first under the other recorder uid.
+pub(crate) fn seen_two(older: Session, newer: Session) -> Observed {
+    let mut seen = seen_with(older);
+    let acquire_time = stored(now().wall - SignedDuration::from_secs(20));
+    let newer = Session {
+        attempt: 2,
+        nonce: "nonce-2".into(),
+        resource_id: "resource-2".into(),
+        sid: newer.sid.map(|_| "7e4a".into()),
+        recorder_uid: uids()[0],
+        start_time: newer.start_time.map(|_| acquire_time.clone()),
+        acquire_time,
+        ..newer
+    };
+    let mut known = seen.known(&seen.status.sessions[0]).clone();
+    known.session = newer.clone();
+    known.seen = seen.now.mono - Duration::from_secs(20);
+    seen.memory.sessions.insert(2, known);
+    seen.status.sessions.push(newer);
+    seen
+}
+
+/// A claim that this process has just written.
+pub(crate) fn just_claimed() -> Observed {
+    with(seen_in(SessionState::Claimed), |seen| {
+        seen.status.sessions[0].acquire_time = seen.now.stored();
+        let now = seen.now.mono;
+        let (session, known) = seen.session_mut(1).expect("the fixture's session");
+        (known.seen, known.gate) = (now, now);
+        known.session = session.clone();
+    })
+}
+
 /// The same job, so much later by both clocks.
 pub(crate) fn later(mut seen: Observed, seconds: u64) -> Observed {
     pass(&mut seen, seconds);
@@ -228,6 +263,16 @@ pub(crate) fn assert_verdict(
     }
     assert_eq!(violations(seen), Vec::<String>::new(), "{why}");
     message
+}
+
+/// The start of a session of which nothing is in doubt.
+pub(crate) fn start(recorder_uid: i64) -> Step {
+    Step::Start(NextStart { recorder_uid, in_doubt: None })
+}
+
+/// The recorder uids of the fixture's job, which declares none.
+pub(crate) fn uids() -> Vec<i64> {
+    recorder::uids(&spec(), "live", "lobby")
 }
 
 /// The observation, changed.

@@ -12,15 +12,18 @@ pub mod claims;
 pub mod conditions;
 pub mod death;
 pub mod endings;
+pub mod handover;
 pub mod intent;
 pub mod notice;
 pub mod observed;
 pub mod outcome;
 pub mod plan;
 pub mod recorder;
+pub mod recovery;
 mod replacement;
 pub mod report;
 pub mod spec_hash;
+pub mod start;
 pub mod timing;
 pub mod words;
 

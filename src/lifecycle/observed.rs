@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::death::DeathRun;
 use super::outcome::Answer;
+use super::recovery::Search;
 use super::timing::{Moment, Timing};
 use crate::api::status::{PastSession, Session, SessionState};
 use crate::api::{Reason, SnapshotJobSpec, SnapshotJobStatus};
@@ -72,6 +73,8 @@ pub struct Memory {
     pub acquire_failures: u32,
     /// Why nothing runs, from the newest attempt.
     pub refusal: Option<Refusal>,
+    /// The session that is stopped before its replacement is started, for the vendor's quota has no room for both.
+    pub stop_first: Option<i64>,
     /// What stands in the way of starting, and since when, monotonic.
     pub problem_since: Option<(Reason, Duration)>,
     /// Since when this process knows that the object is being deleted, monotonic.
@@ -130,6 +133,8 @@ pub struct Known {
     pub missing_since: Option<Timestamp>,
     /// No look into the bucket before this time, monotonic.
     pub look_gate: Duration,
+    /// The search for its sid, if that was lost.
+    pub search: Search,
 }
 
 /// What the starts that were sent with one resourceId prove.
@@ -249,6 +254,7 @@ impl Known {
             death: None,
             missing_since: None,
             look_gate: Duration::ZERO,
+            search: Search::default(),
         }
     }
 }
@@ -358,9 +364,10 @@ impl Observed {
         live.chain(past).max().unwrap_or(0) + 1
     }
 
-    /// The session that takes the snapshots, if any does.
+    /// The session that takes the snapshots, if any does: in a handover the newer one as soon as it is confirmed.
     pub fn running(&self) -> Option<&Session> {
-        self.status.sessions.iter().find(|session| session.state == SessionState::Running)
+        let running = self.status.sessions.iter().filter(|session| session.state == SessionState::Running);
+        running.max_by_key(|session| (session.confirm_time.is_some(), session.attempt))
     }
 }
 

@@ -94,8 +94,19 @@ pub enum Started {
 pub struct Queried {
     /// The vendor's status: 4 and 5 run, 6, 7, 8 and 20 end.
     pub status: i64,
-    /// Whether cname, uid, resourceId and sid of the answer, where present, are those that were asked for.
-    pub same_session: bool,
+    /// Whether the answer speaks of the session that was asked for.
+    pub identity: Identity,
+}
+
+/// Whether an answer speaks of the session that was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Identity {
+    /// It names cname, uid, resourceId and sid, all as they were asked for.
+    Proved,
+    /// What it names is as it was asked for.
+    Likely,
+    /// It names another session.
+    Other,
 }
 
 /// A confirmed stop. All of these mean "it is, or will be, stopped".

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::bounds::{OrphanCause, given_up, until_fence, wait_for_end};
+use super::bounds::{OrphanCause, claim_age, given_up, until_fence, wait_for_end};
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
-use super::replacement::{is_last_stop_due, is_renewal_due, wanted_difference};
+use super::replacement::{is_due, is_last_stop_due, wanted_difference};
 use super::spec_hash::Difference;
-use super::{backoff, recorder};
+use super::start::{self, NextStart};
+use super::{backoff, handover, recovery};
 use crate::api::spec::DeletionPolicy;
 use crate::api::status::{EndReason, Session, SessionState};
 
@@ -16,11 +17,8 @@ use crate::api::status::{EndReason, Session, SessionState};
 pub enum Step {
     /// Set the finalizer, before anything can run.
     AddFinalizer,
-    /// Acquire, claim and start a session under this recorder uid.
-    Start {
-        /// The recorder uid.
-        recorder_uid: i64,
-    },
+    /// Acquire, claim and start a session, beside what the status names.
+    Start(NextStart),
     /// Send the start of a claim again, with the same resourceId, because it is not known what became of it.
     StartAgain {
         /// The claim.
@@ -35,6 +33,18 @@ pub enum Step {
     Look {
         /// The session.
         attempt: i64,
+    },
+    /// Search the bucket for the sid that was lost.
+    FindSid {
+        /// The session.
+        attempt: i64,
+    },
+    /// Ask the vendor whether this sid is that of the session.
+    Verify {
+        /// The session.
+        attempt: i64,
+        /// The sid that was found.
+        sid: String,
     },
     /// Send the new subscription lists to the running session.
     Update {
@@ -98,10 +108,12 @@ impl Step {
         match self {
             Self::Wait(wait) | Self::Refuse(_, wait) => Some(*wait),
             Self::AddFinalizer
-            | Self::Start { .. }
+            | Self::Start(_)
             | Self::StartAgain { .. }
             | Self::Query { .. }
             | Self::Look { .. }
+            | Self::FindSid { .. }
+            | Self::Verify { .. }
             | Self::Update { .. }
             | Self::Stop { .. }
             | Self::Orphan { .. }
@@ -144,40 +156,38 @@ pub fn plan(seen: &Observed) -> Step {
 // === what should be: one by one ===
 
 fn capture(seen: &Observed) -> Step {
-    if !seen.status.sessions.is_empty() {
-        return each(seen, |session| match session.state {
-            SessionState::Running => keep(seen, session),
-            SessionState::Claimed
-            | SessionState::Recovering
-            | SessionState::Stopping
-            | SessionState::Uncontrollable => settle(seen, session, StopCause::Unwanted),
-        });
+    let waiting = each(seen, |session| match session.state {
+        SessionState::Running => keep(seen, session),
+        SessionState::Claimed
+        | SessionState::Recovering
+        | SessionState::Stopping
+        | SessionState::Uncontrollable => settle(seen, session, StopCause::Unwanted),
+    });
+    match (waiting.wait(), start::due(seen)) {
+        (Some(wait), Some(next)) => no_later(begin(seen, next), wait),
+        (_, _) => waiting,
     }
-    if let Some(problem) = seen.unreadable_problem() {
-        return refuse(seen, &problem);
-    }
-    if let Some(problem) = &seen.start_problem {
+}
+
+/// The step for a start that is due.
+fn begin(seen: &Observed, next: NextStart) -> Step {
+    if let Some(problem) = seen.unreadable_problem().as_ref().or(seen.start_problem.as_ref()) {
         return refuse(seen, problem);
     }
     let gate = seen.memory.attempt_gate.saturating_sub(seen.now.mono);
     let stored_gate =
         seen.status.next_attempt_time.as_ref().map_or(Duration::ZERO, |time| seen.now.until(time));
     // A wall clock that was set back must not make a wait of minutes one of hours.
-    let wait = gate.max(stored_gate.min(seen.timing.idle_visit));
-    if !wait.is_zero() {
-        return Step::Wait(wait);
-    }
-    match seen.spec.as_ref().map(|spec| recorder::uids(spec, &seen.job.namespace, &seen.job.name)) {
-        Ok(uids) => {
-            uids.first().map_or(Step::Wait(seen.timing.idle_visit), |uid| Step::Start { recorder_uid: *uid })
-        }
-        Err(words) => refuse(seen, &Problem::NotUnderstood(words.clone())),
-    }
+    let wait = gate.max(stored_gate).max(start::wait(seen)).min(seen.timing.idle_visit);
+    if wait.is_zero() { Step::Start(next) } else { Step::Wait(wait) }
 }
 
 fn hold(seen: &Observed) -> Step {
     each(seen, |session| match session.state {
-        SessionState::Running if seen.control_problem.is_none() && is_last_stop_due(seen, session) => {
+        SessionState::Running
+            if seen.control_problem.is_none()
+                && (is_last_stop_due(seen, session) || handover::gives_way(seen, session)) =>
+        {
             Step::Stop { attempt: session.attempt, cause: StopCause::Replaced }
         }
         SessionState::Running => query(seen, session),
@@ -260,17 +270,21 @@ fn keep(seen: &Observed, session: &Session) -> Step {
     {
         return stop(StopCause::StuckEnding);
     }
+    if handover::gives_way(seen, session) {
+        return stop(StopCause::Replaced);
+    }
     // A replacement that could not be started is no reason to end what runs.
-    if seen.start_problem.is_none() {
-        if seen.restart_wanted() || is_renewal_due(seen, session) {
-            return stop(StopCause::Replaced);
-        }
-        let difference = wanted_difference(seen, session);
-        if difference == Difference::Body {
-            return stop(StopCause::Replaced);
+    if seen.start_problem.is_none() && !handover::has_successor(seen, session) {
+        if is_due(seen, session) {
+            // Else it is started beside this one, as soon as nothing else is to be done.
+            return match handover::is_wanted(seen, session) {
+                true => query(seen, session),
+                false => stop(StopCause::Replaced),
+            };
         }
         let new_keys = seen.keys_end.is_some() && seen.keys_end != known.keys_sent;
-        if (difference == Difference::Lists || new_keys) && known.update_gate <= seen.now.mono {
+        let new_lists = wanted_difference(seen, session) == Difference::Lists;
+        if (new_lists || new_keys) && known.update_gate <= seen.now.mono {
             return Step::Update { attempt: session.attempt };
         }
     }
@@ -305,9 +319,7 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
             None => gated(seen, known, Step::Stop { attempt, cause }),
         },
         SessionState::Claimed => {
-            // By either clock, for the wall clock may have been set back.
-            let age = Duration::try_from(seen.now.since(&session.acquire_time)).unwrap_or_default();
-            let age = age.max(seen.now.mono.saturating_sub(known.seen));
+            let age = claim_age(&seen.now, session, known);
             if !known.ours && age < seen.timing.claim_grace {
                 return Step::Wait(seen.timing.claim_grace - age);
             }
@@ -316,7 +328,8 @@ fn settle(seen: &Observed, session: &Session, cause: StopCause) -> Step {
                 Some(problem) => no_later(refuse(seen, problem), until_fence(seen, known)),
             }
         }
-        SessionState::Recovering | SessionState::Uncontrollable => Step::Wait(wait_for_end(seen, session)),
+        SessionState::Recovering => no_later(recovery::step(seen, session), wait_for_end(seen, session)),
+        SessionState::Uncontrollable => Step::Wait(wait_for_end(seen, session)),
     }
 }
 

@@ -14,8 +14,9 @@ use super::conditions;
 use super::fixtures::{KINDS, answer, finished, seen, session, violations, with};
 use super::intent::is_finished;
 use super::observed::{Known, Observed, Problem, Starts};
-use super::outcome::{Kind, Outcome, Queried, Started, Stopped};
+use super::outcome::{Identity, Kind, Outcome, Queried, Started, Stopped};
 use super::plan::{Step, StopCause, plan};
+use super::recovery::{self, Found};
 use super::report::report;
 use super::timing::stored;
 use crate::api::spec::{DeletionPolicy, OnIdle, Subscription};
@@ -186,10 +187,18 @@ fn fail(seen: &mut Observed, step: &Step, kind: Kind, way: u8) {
         }
     }
     match step {
-        Step::Start { .. } => drop(answers::not_acquired(seen, &of(kind, way))),
+        Step::Start(_) => drop(answers::not_acquired(seen, &of(kind, way))),
         Step::StartAgain { attempt } => drop(answers::started(seen, *attempt, "v1:a-b", of(kind, way))),
         Step::Query { attempt } => drop(answers::queried(seen, *attempt, of(kind, way))),
         Step::Look { attempt } => answers::looked(seen, *attempt, None, Duration::from_secs(300)),
+        Step::FindSid { attempt } => {
+            recovery::searched(
+                seen,
+                *attempt,
+                Found { obstacle: Some("AccessDenied".into()), ..Found::default() },
+            );
+        }
+        Step::Verify { attempt, sid } => drop(recovery::verified(seen, *attempt, sid, of(kind, way))),
         Step::Update { attempt } => drop(answers::updated(seen, *attempt, "v1:a-b", of(kind, way))),
         Step::Stop { attempt, cause } => {
             super::claims::stopping(seen, *attempt, *cause);
@@ -207,7 +216,7 @@ fn confirm(seen: &mut Observed, step: &Step) {
             drop(answers::started(seen, *attempt, "v1:a-b", Outcome::Confirmed(Started::New { sid: sid() })));
         }
         Step::Query { attempt } => {
-            let queried = Queried { status: 5, same_session: true };
+            let queried = Queried { status: 5, identity: Identity::Proved };
             drop(answers::queried(seen, *attempt, Outcome::Confirmed(queried)));
         }
         Step::Stop { attempt, cause } => {
@@ -215,7 +224,14 @@ fn confirm(seen: &mut Observed, step: &Step) {
             drop(answers::stopped(seen, *attempt, Outcome::Confirmed(Stopped::NoRecordedData)));
         }
         Step::Update { attempt } => drop(answers::updated(seen, *attempt, "v1:a-b", Outcome::Confirmed(()))),
-        Step::Start { .. }
+        Step::Verify { attempt, sid } => {
+            let queried = Queried { status: 5, identity: Identity::Proved };
+            drop(recovery::verified(seen, *attempt, sid, Outcome::Confirmed(queried)));
+        }
+        Step::FindSid { attempt } => {
+            recovery::searched(seen, *attempt, Found { complete: true, ..Found::default() });
+        }
+        Step::Start(_)
         | Step::Look { .. }
         | Step::Orphan { .. }
         | Step::AddFinalizer
@@ -242,11 +258,19 @@ proptest! {
     #[test]
     fn nothing_is_started_and_nothing_let_go_beside_a_session(seen in situation()) {
         let step = plan(&seen);
-        let alone = matches!(step, Step::Start { .. } | Step::RemoveFinalizer | Step::Delete);
+        let alone = matches!(step, Step::RemoveFinalizer | Step::Delete);
         prop_assert!(!alone || seen.status.sessions.is_empty(), "{:?}", step);
-        let starts = matches!(step, Step::Start { .. } | Step::AddFinalizer);
+        let starts = matches!(step, Step::Start(_) | Step::AddFinalizer);
         prop_assert!(!starts || !seen.job.deleting, "{:?}", step);
-        let new = matches!(step, Step::Start { .. });
+        if let Step::Start(next) = &step {
+            for session in &seen.status.sessions {
+                // Either the vendor refuses it while that session runs, or it is to take that session's place.
+                let fenced = session.recorder_uid == next.recorder_uid;
+                let hands_over = session.state == SessionState::Running && session.confirm_time.is_some();
+                prop_assert!(fenced != hands_over, "{:?} beside {:?}", next, session);
+            }
+        }
+        let new = matches!(step, Step::Start(_));
         prop_assert!(!new || seen.job.has_finalizer, "what runs must have a finalizer");
         prop_assert!(!new || seen.start_problem.is_none(), "no call to the vendor with a known problem");
     }
@@ -258,17 +282,22 @@ proptest! {
             seen.job.deleting = false;
         });
         match plan(&seen) {
-            Step::Start { .. } | Step::Update { .. } | Step::Look { .. } | Step::Delete | Step::Orphan { .. } => {
+            Step::Start(_) | Step::Update { .. } | Step::Look { .. } | Step::Delete | Step::Orphan { .. } => {
                 prop_assert!(false, "{:?}", plan(&seen));
             }
             Step::StartAgain { attempt } => {
                 let state = seen.session(attempt).map(|session| session.state);
-                prop_assert_eq!(state, Some(SessionState::Claimed), "only to learn what became of its claim");
+                let in_doubt = matches!(state, Some(SessionState::Claimed | SessionState::Recovering));
+                prop_assert!(in_doubt, "only to learn what became of its claim: {:?}", state);
             }
             Step::AddFinalizer => prop_assert!(!seen.status.sessions.is_empty()),
             Step::RemoveFinalizer => prop_assert!(seen.status.sessions.is_empty() && seen.unreadable.is_empty()),
             Step::Stop { cause, .. } => prop_assert_eq!(cause, StopCause::Unwanted),
-            Step::Query { .. } | Step::Wait(_) | Step::Refuse(_, _) => {}
+            Step::Query { .. }
+            | Step::FindSid { .. }
+            | Step::Verify { .. }
+            | Step::Wait(_)
+            | Step::Refuse(_, _) => {}
         }
     }
 
@@ -281,7 +310,7 @@ proptest! {
         });
         let was_finished = is_finished(&seen).then(|| seen.status.conditions.clone());
         let beyond = |session: &Session| matches!(session.state, SessionState::Recovering | SessionState::Uncontrollable);
-        for _ in 0..12 {
+        for _ in 0..40 {
             let step = plan(&seen);
             if matches!(step, Step::RemoveFinalizer) || seen.status.sessions.iter().all(beyond) {
                 break;

@@ -4,6 +4,13 @@ use super::observed::Observed;
 use super::spec_hash::{self, Difference};
 use crate::api::status::Session;
 
+/// Whether the session has to make room for a new one: it is not what is wanted, or ends before long.
+pub(super) fn is_due(seen: &Observed, session: &Session) -> bool {
+    seen.restart_wanted()
+        || is_renewal_due(seen, session)
+        || wanted_difference(seen, session) == Difference::Body
+}
+
 /// How the session's spec stands to the wanted one.
 pub(super) fn wanted_difference(seen: &Observed, session: &Session) -> Difference {
     seen.spec

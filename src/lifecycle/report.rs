@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use super::bounds::fence;
 use super::conditions::{self, Effort, Verdict};
 use super::intent::{Intent, intent, is_finished};
 use super::observed::{Known, Observed, Problem};
-use super::replacement::wanted_difference;
+use super::replacement::{is_renewal_due, wanted_difference};
 use super::spec_hash::Difference;
-use super::words;
+use super::{handover, words};
 use crate::api::status::{EndReason, Phase, Session, SessionState, StorageSummary};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec};
 
@@ -37,6 +38,11 @@ pub fn report(seen: &mut Observed) {
     }
     if intent == Intent::Capture {
         seen.status.start_time.get_or_insert_with(|| seen.now.stored());
+    }
+    if intent == Intent::Capture && is_as_wanted(seen) {
+        // Of an attempt at a replacement that is not wanted any more.
+        seen.status.next_attempt_time = None;
+        seen.memory.refusal = None;
     }
     if let Some(verdict) = verdict(seen, intent) {
         conditions::say(&mut seen.status, &verdict, &seen.now, seen.job.generation);
@@ -110,7 +116,12 @@ fn verdict(seen: &Observed, intent: Intent) -> Option<Verdict> {
         return stuck(Phase::Recovering, Reason::OrphanRisk, words::uncontrollable(session));
     }
     if let Some(session) = in_state(seen, SessionState::Recovering) {
-        return working(Phase::Recovering, Reason::RecoveringSid, words::recovering(session));
+        let obstacle = seen.known(session).search.obstacle.as_deref();
+        return working(
+            Phase::Recovering,
+            Reason::RecoveringSid,
+            words::recovering(session, obstacle, intent == Intent::Capture, fence(seen, session)),
+        );
     }
     match intent {
         Intent::Withdraw if !seen.status.sessions.is_empty() => {
@@ -173,7 +184,7 @@ fn capturing(seen: &Observed) -> Option<Verdict> {
     let working = |phase, reason, message: &str| {
         Some(Verdict { phase, ready: false, effort: Effort::Working, reason, message: message.to_owned() })
     };
-    if let Some(session) = in_state(seen, SessionState::Running) {
+    if let Some(session) = seen.running() {
         if let Some(problem) = seen.start_problem.as_ref().filter(|_| needs_replacement(seen, session)) {
             let message = format!("{}. The session of the former spec goes on meanwhile.", problem.words());
             let effort = problem_effort(seen, problem);
@@ -182,6 +193,20 @@ fn capturing(seen: &Observed) -> Option<Verdict> {
                 ready: false,
                 effort,
                 reason: problem.reason(),
+                message,
+            });
+        }
+        if let Some(refusal) = seen.memory.refusal.as_ref().filter(|_| needs_replacement(seen, session)) {
+            let effort = if refusal.needs_person { Effort::Stuck } else { Effort::Working };
+            let message = format!(
+                "{}. The session of the former spec goes on meanwhile; a new one is tried again at status.nextAttemptTime.",
+                refusal.words
+            );
+            return Some(Verdict {
+                phase: Phase::Running,
+                ready: false,
+                effort,
+                reason: refusal.reason,
                 message,
             });
         }
@@ -272,6 +297,10 @@ fn replacing(seen: &Observed, session: &Session) -> Verdict {
         let message =
             "The subscription lists changed: they are sent to the running session until it takes them.";
         (Phase::Running, format!("{message}{}", refused.unwrap_or_default()))
+    } else if handover::is_wanted(seen, session) || handover::has_successor(seen, session) {
+        let message = "The spec or the restart annotation changed: a new session is started, and this one is stopped \
+                       as soon as the new one runs.";
+        (Phase::Running, message.into())
     } else {
         (
             Phase::Stopping,
@@ -279,6 +308,17 @@ fn replacing(seen: &Observed, session: &Session) -> Verdict {
         )
     };
     Verdict { phase, ready: false, effort: Effort::Working, reason: Reason::Replacing, message }
+}
+
+/// Whether the session that runs is the one that the spec wants, and the only one.
+fn is_as_wanted(seen: &Observed) -> bool {
+    let alone = seen.status.sessions.len() == 1;
+    alone
+        && seen.running().is_some_and(|session| {
+            session.confirm_time.is_some()
+                && !needs_replacement(seen, session)
+                && !is_renewal_due(seen, session)
+        })
 }
 
 fn needs_replacement(seen: &Observed, session: &Session) -> bool {

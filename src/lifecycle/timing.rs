@@ -57,6 +57,10 @@ pub struct Timing {
     pub repeat_network: [Duration; 3],
     /// How often a missing Secret is looked for.
     pub secret_every: Duration,
+    /// Between the begins of two sessions of a job that overlap: a storm of edits must not become one of sessions.
+    pub handover_every: Duration,
+    /// A replacement that is lost so soon after its start was thrown out by a twin under its uid.
+    pub evicted_within: Duration,
     /// A missing Secret is called stuck after this time: tools apply a Secret and its user together.
     pub secret_patience: Duration,
     /// How often another job's claim on the recorder uid is looked at again.
@@ -118,6 +122,8 @@ impl Default for Timing {
             repeat_server_fault: [s(3), s(6), s(9)],
             repeat_network: [s(1), s(3), s(6)],
             secret_every: s(15),
+            handover_every: s(60),
+            evicted_within: s(90),
             secret_patience: s(120),
             uid_taken_every: s(15),
             refused_every: s(360),
@@ -213,6 +219,7 @@ mod tests {
         assert_eq!(timing.repeat_late, [s(3), s(6)]);
         assert_eq!(timing.repeat_server_fault, [s(3), s(6), s(9)]);
         assert_eq!(timing.repeat_network, [s(1), s(3), s(6)]);
+        assert_eq!((timing.handover_every, timing.evicted_within), (s(60), s(90)));
         assert_eq!(timing.secret_every, s(15));
         assert_eq!(timing.failures_forgotten_after, s(600));
         assert_eq!(timing.control_last, s(300));

@@ -1,5 +1,7 @@
 //! The sentences about sessions and answers that conditions and events share.
 
+use jiff::Timestamp;
+
 use super::bounds::OrphanCause;
 use super::observed::Refusal;
 use super::outcome::{Answer, Kind};
@@ -111,12 +113,26 @@ pub fn capturing(session: &Session) -> String {
     )
 }
 
-/// A session that may run and whose sid is not known.
-pub fn recovering(session: &Session) -> String {
+/// A session that may run and whose sid is not known: what is done about it, and until when.
+pub fn recovering(session: &Session, obstacle: Option<&str>, wanted: bool, fence: Timestamp) -> String {
+    let searching = match obstacle {
+        None => "It is looked for in the names of the snapshots in the bucket".to_owned(),
+        Some(why) => format!("It cannot be looked for in the bucket: {why}"),
+    };
+    let next = match wanted {
+        true => format!(
+            "If it is not found, a start with the same recorder uid shows after {fence} whether the session still \
+             runs; nothing else is started until then, lest two be billed."
+        ),
+        false => "It is stopped as soon as it is found; until then it may be billed.".to_owned(),
+    };
     format!(
-        "A session of channel {} may run with recorder uid {} whose sid is not known (resourceId {}). Nothing else is \
-         started until it is proved over, lest two sessions be billed.",
-        session.channel, session.recorder_uid, session.resource_id
+        "A session of channel {} may run with recorder uid {} whose sid is not known (resourceId {}). {searching}. {next} \
+         Its hard end: {}.",
+        session.channel,
+        session.recorder_uid,
+        session.resource_id,
+        hard_end(session)
     )
 }
 

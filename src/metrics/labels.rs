@@ -105,6 +105,20 @@ label_values!(
 );
 
 label_values!(
+    /// What became of the replacement of a session.
+    HandoverResult {
+        /// The new session ran when the old one was stopped.
+        Completed => "completed",
+        /// The old session had to be stopped before the new one was started.
+        StoppedFirst => "stopped_first",
+        /// The new session was not wanted any more, and stopped.
+        Cancelled => "cancelled",
+        /// The new session did not come up; the old one goes on.
+        Failed => "failed",
+    }
+);
+
+label_values!(
     /// A call of the vendor's API.
     AgoraVerb {
         /// Reserves a resourceId.
@@ -119,6 +133,11 @@ label_values!(
         Stop => "stop",
     }
 );
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct HandoverLabels {
+    pub(super) result: HandoverResult,
+}
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct ControllerLabels {

@@ -57,6 +57,7 @@ fn used() -> Metrics {
     metrics.session_start(StartResult::Started);
     metrics.session_stopped(Upload::BackedUp);
     metrics.session_ended(SessionEnd::Lost);
+    metrics.handover(HandoverResult::StoppedFirst);
     metrics.duplicate_prevented(Fence::RecorderUid);
     metrics.agora_request(
         AgoraVerb::Stop,
@@ -126,6 +127,8 @@ fn every_method_moves_its_series() {
         (r#"agora_snapshot_sessions_stopped_total{upload="uploaded"}"#, 0.0),
         (r#"agora_snapshot_sessions_ended_total{reason="Lost"}"#, 1.0),
         (r#"agora_snapshot_sessions_ended_total{reason="Idle"}"#, 0.0),
+        (r#"agora_snapshot_handovers_total{result="stopped_first"}"#, 1.0),
+        (r#"agora_snapshot_handovers_total{result="completed"}"#, 0.0),
         (r#"agora_snapshot_duplicate_sessions_prevented_total{fence="recorder_uid"}"#, 1.0),
         (
             r#"agora_snapshot_api_requests_total{verb="stop",code="206",vendor_code="435",domain="api.agora.io"}"#,

@@ -1,15 +1,17 @@
 //! A look into the bucket in the course of a visit: what has arrived of the job's sessions. Permission to list is
 //! optional; without it the count stays as it is and the log says so once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use tracing::{debug, info};
 
 use super::Visit;
 use super::perform::Happened;
 use crate::api::SnapshotJobSpec;
 use crate::api::status::SnapshotsSummary;
-use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Tally};
+use crate::lifecycle::recovery::Found;
+use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Search, Tally};
 
 /// What is kept of a job's bucket between visits.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +20,14 @@ pub struct Seen {
     tally: Option<Tally>,
     /// Why the last look saw nothing, so that it is said once.
     problem: Option<BucketProblem>,
+    /// Where the search for a lost sid goes on, by the nonce of its session.
+    searches: BTreeMap<String, Search>,
+    /// The keys that the bucket was last listed with.
+    keys: Option<Keys>,
 }
+
+/// By so much the clock that names snapshots may be behind the one that the claim was dated with.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 impl Seen {
     /// Whether the last look could list the bucket.
@@ -31,6 +40,45 @@ impl Visit<'_> {
     /// Looks in the course of a session.
     pub(super) async fn look(&mut self, attempt: i64) -> Happened {
         Happened::Looked(attempt, self.count_snapshots().await)
+    }
+
+    /// Searches the bucket for the sid of a session that may have begun with its claim, and is no other's.
+    pub(super) async fn find_sid(&mut self, attempt: i64) -> Happened {
+        let (Ok(spec), Some(session)) = (self.seen.spec.clone(), self.session(attempt)) else {
+            return Happened::Nothing;
+        };
+        let obstacle =
+            |problem: BucketProblem| Found { obstacle: Some(problem.to_string()), ..Found::default() };
+        let found = match self.bucket(&spec).await {
+            Ok(bucket) => {
+                let sessions = &self.seen.status.sessions;
+                self.bucket.searches.retain(|nonce, _| sessions.iter().any(|one| one.nonce == *nonce));
+                let search = self.bucket.searches.entry(session.nonce.clone()).or_default();
+                let since =
+                    session.acquire_time.0.saturating_sub(CLOCKS_DIFFER).unwrap_or(session.acquire_time.0);
+                let found = bucket.candidates(search, since, Limits::default()).await;
+                debug!(
+                    job = self.stored.full_name(),
+                    candidates = found.sids.len(),
+                    requests = found.requests,
+                    "searched the bucket for a lost sid"
+                );
+                let obstacle = found.problem.map(|problem| problem.to_string());
+                let sids = found.sids.into_iter().filter(|sid| !self.is_known(sid)).collect();
+                Found { sids, complete: found.complete, obstacle }
+            }
+            Err(problem) => obstacle(problem),
+        };
+        self.seen.now = self.context.clock.now();
+        Happened::Searched(attempt, found)
+    }
+
+    /// Whether the sid is another session's, of this job or of another one.
+    fn is_known(&self, sid: &str) -> bool {
+        let status = &self.seen.status;
+        status.sessions.iter().any(|session| session.sid.as_deref() == Some(sid))
+            || status.history.iter().any(|past| past.sid.as_deref() == Some(sid))
+            || self.context.neighbours.has_sid(&self.seen.job.uid, sid)
     }
 
     /// Counts what has arrived of the sessions that the status names. `None`: nothing can be said.
@@ -63,11 +111,16 @@ impl Visit<'_> {
         seen_something.then_some(summary)
     }
 
-    async fn bucket(&self, spec: &SnapshotJobSpec) -> Result<Bucket, BucketProblem> {
+    async fn bucket(&mut self, spec: &SnapshotJobSpec) -> Result<Bucket, BucketProblem> {
         let storage = &spec.storage;
         let location = Location::of(storage, self.context.storage_endpoint.as_ref())?;
         let name = &storage.reader_credentials_ref.as_ref().unwrap_or(&storage.credentials_ref).name;
-        let keys = self.reader_keys(name).await?;
+        let keys = match self.reader_keys(name).await {
+            Ok(keys) => keys,
+            // A namespace that is deleted takes its Secrets with it, often before its jobs.
+            Err(problem) => self.bucket.keys.clone().filter(|_| self.seen.job.deleting).ok_or(problem)?,
+        };
+        self.bucket.keys = Some(keys.clone());
         Bucket::open(&location, storage.prefix.as_deref(), &keys, &self.context.connections)
     }
 

@@ -33,6 +33,19 @@ impl Neighbours {
             // The same one each time, for its name stands in the status.
             .min()
     }
+
+    /// Whether a job other than `uid` has, or had, the session of this sid.
+    pub fn has_sid(&self, uid: &str, sid: &str) -> bool {
+        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        stores.iter().flat_map(Store::state).filter(|other| other.uid().as_deref() != Some(uid)).any(
+            |other| {
+                let status = other.status();
+                let live = status.sessions.iter().filter_map(|session| session.sid.as_deref());
+                live.chain(status.history.iter().filter_map(|past| past.sid.as_deref()))
+                    .any(|known| known == sid)
+            },
+        )
+    }
 }
 
 /// A session of its own in any state, or, of two that only want the uid, the older object.

@@ -12,6 +12,7 @@ use crate::api::status::{Session, SessionState};
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::intent::{Intent, intent};
 use crate::lifecycle::observed::{Observed, Problem};
+use crate::lifecycle::start::{self, NextStart};
 use crate::lifecycle::{aging, recorder};
 
 /// Gathers what a decision about `stored` is made from.
@@ -180,31 +181,45 @@ impl Visit<'_> {
         self.context.secrets.read(namespace, names).await.map_err(|error| error.to_string())
     }
 
-    /// The spec and the recorder uid of the next start: those of an unresolved claim, for a repeated start has to say
-    /// what its acquire said; else the wanted ones.
-    pub(super) fn to_be_started(&self, wanted: &SnapshotJobSpec) -> (SnapshotJobSpec, i64) {
-        let claim = self.seen.status.sessions.iter().find(|session| session.state == SessionState::Claimed);
-        match claim {
-            Some(claim) => (with_channel_of(wanted, claim), claim.recorder_uid),
-            None => {
-                let job = &self.seen.job;
-                let uid =
-                    recorder::uids(wanted, &job.namespace, &job.name).first().copied().unwrap_or_default();
-                (wanted.clone(), uid)
-            }
+    /// The spec and the recorder uid of the next start: those of a claim that may be started again, for a repeated start
+    /// has to say what its acquire said; else those of the start that is due or, if none is, of the one that would
+    /// replace what runs.
+    fn to_be_started(&self, wanted: &SnapshotJobSpec) -> (SnapshotJobSpec, i64) {
+        let seen = &self.seen;
+        if let Some(claim) = seen.status.sessions.iter().find(|session| may_be_started_again(session)) {
+            return (with_channel_of(wanted, claim), claim.recorder_uid);
         }
+        if let Some(next) = start::due(seen) {
+            return (self.to_be_sent(wanted, next), next.recorder_uid);
+        }
+        let uids = recorder::uids(wanted, &seen.job.namespace, &seen.job.name);
+        let running = seen.running().map(|session| session.recorder_uid);
+        let other = uids.iter().find(|uid| Some(**uid) != running);
+        (wanted.clone(), other.or(uids.first()).copied().unwrap_or_default())
+    }
+
+    /// The spec that a start sends: in the channel of the session in doubt, if that is what it has to find out.
+    pub(super) fn to_be_sent(&self, wanted: &SnapshotJobSpec, next: NextStart) -> SnapshotJobSpec {
+        let in_doubt = next.in_doubt.and_then(|attempt| self.seen.session(attempt));
+        in_doubt.map_or_else(|| wanted.clone(), |session| with_channel_of(wanted, session))
     }
 
     /// Asked only when something new is about to be started.
     fn uid_problem(&self) -> Option<Problem> {
-        if intent(&self.seen) != Intent::Capture || !self.seen.status.sessions.is_empty() {
-            return None;
-        }
-        let spec = self.seen.spec.as_ref().ok()?;
-        let (_, uid) = self.to_be_started(spec);
-        let holder = self.context.neighbours.holder(&self.stored, spec, uid)?;
+        let next = start::due(&self.seen)?;
+        let spec = self.to_be_sent(self.seen.spec.as_ref().ok()?, next);
+        let uid = next.recorder_uid;
+        let holder = self.context.neighbours.holder(&self.stored, &spec, uid)?;
         let channel = &spec.channel.name;
         Some(Problem::UidTaken(format!("SnapshotJob {holder} has recorder uid {uid} in channel {channel}")))
+    }
+}
+
+/// Whether the start of this claim may be sent again.
+fn may_be_started_again(session: &Session) -> bool {
+    match session.state {
+        SessionState::Claimed | SessionState::Recovering => true,
+        SessionState::Running | SessionState::Stopping | SessionState::Uncontrollable => false,
     }
 }
 

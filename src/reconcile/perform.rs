@@ -19,7 +19,9 @@ use crate::lifecycle::notice::Notice;
 use crate::lifecycle::observed::Observed;
 use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 use crate::lifecycle::plan::{Step, StopCause};
+use crate::lifecycle::recovery::{self, Found};
 use crate::lifecycle::report::report;
+use crate::lifecycle::start::NextStart;
 use crate::lifecycle::{answers, spec_hash, timing, words};
 
 /// What came of a step. Plain data, so that it can be worked into a newer object again.
@@ -54,6 +56,10 @@ pub(super) enum Happened {
     Orphaned(i64, OrphanCause, Option<jiff::Timestamp>),
     /// The bucket was looked into.
     Looked(i64, Option<SnapshotsSummary>),
+    /// The bucket was searched for a lost sid.
+    Searched(i64, Found),
+    /// A query with a sid that was found was answered.
+    Verified(i64, String, Outcome<Queried>),
 }
 
 /// Works what happened into an observation.
@@ -77,6 +83,11 @@ pub(super) fn learn(
             answers::looked(seen, attempt, found, look_again);
             Vec::new()
         }
+        Happened::Searched(attempt, found) => {
+            recovery::searched(seen, attempt, found);
+            Vec::new()
+        }
+        Happened::Verified(attempt, sid, outcome) => recovery::verified(seen, attempt, &sid, outcome),
     }
 }
 
@@ -100,11 +111,13 @@ impl Visit<'_> {
                 Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
                 Err(error) => Err(error),
             },
-            Step::Start { recorder_uid } => self.start(recorder_uid).await,
+            Step::Start(next) => self.start(next).await,
             Step::StartAgain { attempt } => self.start_again(attempt).await,
             Step::Query { attempt } => Ok(self.query(attempt).await),
             Step::Update { attempt } => Ok(self.update(attempt).await),
             Step::Look { attempt } => Ok(self.look(attempt).await),
+            Step::FindSid { attempt } => Ok(self.find_sid(attempt).await),
+            Step::Verify { attempt, sid } => Ok(self.verify(attempt, sid).await),
             Step::Stop { attempt, cause } => self.stop(attempt, cause).await,
             Step::Orphan { attempt, cause } => Ok(self.orphan(attempt, cause)),
         }
@@ -138,10 +151,12 @@ impl Visit<'_> {
 
     // === start ===
 
-    async fn start(&mut self, recorder_uid: i64) -> Result<Happened, KubeError> {
-        let (Ok(spec), Some(material)) = (self.seen.spec.clone(), self.material.clone()) else {
+    async fn start(&mut self, next: NextStart) -> Result<Happened, KubeError> {
+        let (Ok(wanted), Some(material)) = (self.seen.spec.clone(), self.material.clone()) else {
             return Ok(Happened::Nothing);
         };
+        let spec = self.to_be_sent(&wanted, next);
+        let recorder_uid = next.recorder_uid;
         let Ok(body) = bodies::start_body(&spec, recorder_uid, &material) else {
             return Ok(Happened::Nothing);
         };
@@ -163,7 +178,10 @@ impl Visit<'_> {
             resource_id: acquired.resource_id.clone(),
             region: region(acquired.via.route),
             nonce: format!("{:016x}", rand::random::<u64>()),
+            app_id: app_id.clone(),
+            channel: spec.channel.name.clone(),
             recorder_uid,
+            spec_hash: spec_hash::of(&spec),
             acquire_time,
             token_end: material.token_end,
         };
@@ -268,6 +286,18 @@ impl Visit<'_> {
         let outcome = self.context.agora.query(&account, &address, priority, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
         Happened::Queried(attempt, outcome)
+    }
+
+    /// Asks for the session under a sid that was found; whether it is meant the answer tells.
+    async fn verify(&mut self, attempt: i64, sid: String) -> Happened {
+        let (Some(session), Some(account)) = (self.session(attempt), self.account.clone()) else {
+            return Happened::Nothing;
+        };
+        let session = Session { sid: Some(sid.clone()), ..session };
+        let Some(address) = address(&session) else { return Happened::Nothing };
+        let outcome = self.context.agora.query(&account, &address, Priority::Recover, &self.job_key()).await;
+        self.seen.now = self.context.clock.now();
+        Happened::Verified(attempt, sid, outcome)
     }
 
     async fn update(&mut self, attempt: i64) -> Happened {

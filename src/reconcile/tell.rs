@@ -14,9 +14,10 @@ use crate::api::{ConditionType, Reason};
 use crate::cluster::events::{Kind, News};
 use crate::lifecycle::bounds::OrphanCause;
 use crate::lifecycle::conditions;
+use crate::lifecycle::handover::{self, Handover};
 use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started, Stopped};
-use crate::metrics::{Fence, JobView, SessionEnd, StartResult, Upload};
+use crate::metrics::{Fence, HandoverResult, JobView, SessionEnd, StartResult, Upload};
 
 /// A user who leaves and joins again may miss one or two.
 const MISSED_INTERVALS: u64 = 3;
@@ -151,7 +152,9 @@ impl Visit<'_> {
             | Happened::Queried(_, _)
             | Happened::Updated(_, _, _)
             | Happened::Stopped(_, Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::NotSent(_), _)
-            | Happened::Looked(_, _) => {}
+            | Happened::Looked(_, _)
+            | Happened::Searched(_, _)
+            | Happened::Verified(_, _, _) => {}
         }
     }
 
@@ -162,6 +165,9 @@ impl Visit<'_> {
                 continue;
             }
             self.context.metrics.session_ended(end(past.end_reason));
+            if let Some(became) = handover::outcome(past, &self.seen.status.sessions) {
+                self.context.metrics.handover(handover_result(became));
+            }
             if let Some(start) = &past.start_time {
                 let billed = past.end_time.0.duration_since(start.0);
                 self.context.metrics.billed(billed.try_into().unwrap_or_default());
@@ -200,6 +206,15 @@ fn upload(stopped: Stopped) -> Upload {
         Stopped::UploadUnfinished => Upload::Unfinished,
         Stopped::NoRecordedData => Upload::NoRecordedData,
         Stopped::AlreadyStopping => Upload::AlreadyStopping,
+    }
+}
+
+fn handover_result(became: Handover) -> HandoverResult {
+    match became {
+        Handover::Completed => HandoverResult::Completed,
+        Handover::StoppedFirst => HandoverResult::StoppedFirst,
+        Handover::Cancelled => HandoverResult::Cancelled,
+        Handover::Failed => HandoverResult::Failed,
     }
 }
 

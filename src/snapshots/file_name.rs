@@ -35,6 +35,49 @@ pub struct FileName {
     pub taken: Timestamp,
 }
 
+/// What the beginning of an object's name, without its folder, tells of the session that wrote it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Beginning<'a> {
+    /// A session wrote it.
+    Session {
+        /// Its sid, in the case of the name.
+        sid: &'a str,
+        /// `[bak<n>_]<sid>_`: what all names of the session, or of this activation, begin with.
+        beginning: &'a str,
+    },
+    /// Nothing that begins with this is of a session.
+    Foreign(&'a str),
+    /// The name ends too early to be of a session; longer ones that begin with it may be.
+    Cut,
+}
+
+impl<'a> Beginning<'a> {
+    /// Reads a name. Snapshots and recordings begin alike.
+    pub fn of(name: &'a str) -> Self {
+        let sid_at = match name.strip_prefix("bak") {
+            None => 0,
+            Some(rest) => {
+                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                match rest[digits..].chars().next() {
+                    None => return Self::Cut,
+                    Some('_') if digits > 0 && number(&rest[..digits]).is_some() => "bak_".len() + digits,
+                    Some(other) => return Self::Foreign(&name[.."bak".len() + digits + other.len_utf8()]),
+                }
+            }
+        };
+        let mut expected = 0;
+        for (at, character) in name[sid_at..].char_indices() {
+            let end = sid_at + at + character.len_utf8();
+            match (expected == SID, character) {
+                (true, '_') => return Self::Session { sid: &name[sid_at..end - 1], beginning: &name[..end] },
+                (false, '0'..='9' | 'a'..='f' | 'A'..='F') => expected += 1,
+                (true | false, _) => return Self::Foreign(&name[..end]),
+            }
+        }
+        Self::Cut
+    }
+}
+
 impl FileName {
     /// Reads an object key, with or without a folder. `None` for whatever is not a snapshot.
     pub fn parse(key: &str) -> Option<Self> {
@@ -176,6 +219,36 @@ mod tests {
         }
         assert_eq!(FileName::parse(""), None);
         assert_eq!(FileName::parse("/"), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_tells_the_session_or_what_to_pass_by() {
+        let sid = SID_OF_TEST;
+        for (name, expected) in [
+            (format!("{sid}_c__uid_s_7__uid_e_audio.m3u8"), Ok((sid, format!("{sid}_")))),
+            (format!("{sid}_"), Ok((sid, format!("{sid}_")))),
+            (format!("bak12_{sid}_é"), Ok((sid, format!("bak12_{sid}_")))),
+            (sid.to_owned(), Err(None)),
+            ("bak".into(), Err(None)),
+            ("bak1".into(), Err(None)),
+            ("ba".into(), Err(None)),
+            (String::new(), Err(None)),
+            (format!("{sid}0_c"), Err(Some(format!("{sid}0")))),
+            (format!("{sid}-c"), Err(Some(format!("{sid}-")))),
+            ("frame-0001.jpg".into(), Err(Some("fr".into()))),
+            ("20210528-1.jpg".into(), Err(Some("20210528-".into()))),
+            ("éa".into(), Err(Some("é".into()))),
+            ("baker.jpg".into(), Err(Some("bake".into()))),
+            (format!("bak_{sid}_c"), Err(Some("bak_".into()))),
+            (format!("bak01_{sid}_c"), Err(Some("bak01_".into()))),
+        ] {
+            let read = match Beginning::of(&name) {
+                Beginning::Session { sid, beginning } => Ok((sid, beginning.to_owned())),
+                Beginning::Foreign(beginning) => Err(Some(beginning.to_owned())),
+                Beginning::Cut => Err(None),
+            };
+            assert_eq!(read, expected, "{name}");
+        }
     }
 
     fn names() -> impl Strategy<Value = FileName> {

@@ -3,13 +3,19 @@
 //! Knows neither Kubernetes nor the vendor's API. The bucket is only read, never written.
 
 pub mod bucket;
+pub mod candidates;
 pub mod file_name;
+#[cfg(test)]
+mod fixtures;
+mod listing;
 pub mod location;
 pub mod problem;
 pub mod tally;
 
-pub use bucket::{Bucket, Limits, Look};
+pub use bucket::{Bucket, Look};
+pub use candidates::{Found, Search};
 pub use file_name::FileName;
+pub use listing::Limits;
 pub use location::{Connections, Keys, Location};
 pub use problem::BucketProblem;
 pub use tally::Tally;

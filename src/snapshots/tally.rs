@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::file_name::{FileName, time_in_name};
+use super::file_name::{FileName, time_from_name, time_in_name};
 use crate::api::status::{SnapshotsSummary, UserSnapshots};
 
 /// A snapshot that is uploaded later than this after a newer one of the same user is not counted. The vendor uploads
@@ -230,7 +230,7 @@ impl Sequence {
 
     /// After a key of the sequence that is no snapshot, with these digits.
     fn next(&self, stem: &str, digits: &str) -> Next {
-        let settled = super::file_name::time_from_name(digits).is_some_and(|time| time <= self.settled_until);
+        let settled = time_from_name(digits).is_some_and(|time| time <= self.settled_until);
         if settled { self.go_on(stem) } else { Next::Key }
     }
 
@@ -244,6 +244,12 @@ fn split(key: &str) -> Option<(&str, &str)> {
     let dot = key.rfind('.')?;
     let (stem, digits) = key[..dot].split_at_checked(dot.checked_sub(TIME)?)?;
     (stem.ends_with('_') && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some((stem, &key[dot..]))
+}
+
+/// The time in the name of a snapshot or of a recording's segment.
+pub(super) fn time_of(key: &str) -> Option<Timestamp> {
+    let (stem, extension) = split(key)?;
+    time_from_name(&key[stem.len()..key.len() - extension.len()])
 }
 
 /// Whether a key, or the beginning of one, is of this session.

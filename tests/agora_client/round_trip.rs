@@ -8,7 +8,7 @@ use agora_snapshot_operator::agora::client::{Acquired, Client, SessionAddress, S
 use agora_snapshot_operator::agora::endpoints::Route;
 use agora_snapshot_operator::agora::material::{Account, Material};
 use agora_snapshot_operator::api::spec::SnapshotJobSpec;
-use agora_snapshot_operator::lifecycle::outcome::{Kind, Outcome, Started, Stopped};
+use agora_snapshot_operator::lifecycle::outcome::{Identity, Kind, Outcome, Started, Stopped};
 use agora_snapshot_testbed::{Folder, Simulator, SimulatorOptions, simulator_program};
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ impl Bench {
         let address = self.address(running);
         match self.client.query(&running.material.account, &address, Priority::Recover, &job()).await {
             Outcome::Confirmed(queried) => {
-                assert!(queried.same_session);
+                assert_eq!(queried.identity, Identity::Proved);
                 Ok(queried.status)
             }
             Outcome::Rejected(answer) => Err(answer.kind),

@@ -9,7 +9,9 @@ use agora_snapshot_operator::agora::bodies::start_body;
 use agora_snapshot_operator::agora::budget::Priority;
 use agora_snapshot_operator::agora::client::{Client, StartVia, StopMode};
 use agora_snapshot_operator::agora::settings::{ClientProblem, ClientSettings};
-use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
+use agora_snapshot_operator::lifecycle::outcome::{
+    Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
+};
 use serde_json::{Value, json};
 
 use crate::peer::{Peer, Reaction, ok};
@@ -39,7 +41,7 @@ async fn requests_are_as_the_guide_writes_them_and_share_a_connection() {
     let stopped = ok(json!({"sid": session().sid, "serverResponse": {"uploadingStatus": "uploaded"}}));
     let peer = Peer::start([running(), running(), stopped]);
     let client = client(&[format!("{}/base/", peer.url())]);
-    assert_eq!(confirmed(query(&client).await), Queried { status: 5, same_session: true });
+    assert_eq!(confirmed(query(&client).await), Queried { status: 5, identity: Identity::Proved });
     confirmed(query(&client).await);
     let stopped = client.stop(&account(), &session(), StopMode::Detached, &job()).await;
     assert_eq!(confirmed(stopped), Stopped::Uploaded);

@@ -174,19 +174,19 @@ fn successes() {
             Verb::Query,
             200,
             response(json!({"status": 5, "sliceStartTime": 1})),
-            "C Queried { status: 5, same_session: true }",
+            "C Queried { status: 5, identity: Proved }",
         ),
         (
             Verb::Query,
             200,
             json!({"serverResponse": {"status": "4"}}),
-            "C Queried { status: 4, same_session: true }",
+            "C Queried { status: 4, identity: Likely }",
         ),
         (
             Verb::Query,
             200,
             response(json!({"status": 5, "fileListMode": "json", "fileList": [{"fileName": "a"}]})),
-            "C Queried { status: 5, same_session: true }",
+            "C Queried { status: 5, identity: Proved }",
         ),
         (Verb::Update, 200, fat(json!({})), "C updated"),
         (Verb::Stop, 200, response(json!({"uploadingStatus": "uploaded"})), "C Uploaded"),
@@ -243,10 +243,10 @@ fn another_sessions_answer_confirms_nothing() {
     };
     // After a failover the recorder has another uid.
     let meaning = short(&json_judged(Verb::Query, 200, &other("uid")));
-    assert_eq!(meaning, "C Queried { status: 5, same_session: true }");
+    assert_eq!(meaning, "C Queried { status: 5, identity: Likely }");
     for field in ["cname", "resourceId", "sid"] {
         let meaning = short(&json_judged(Verb::Query, 200, &other(field)));
-        assert_eq!(meaning, "C Queried { status: 5, same_session: false }", "{field}");
+        assert_eq!(meaning, "C Queried { status: 5, identity: Other }", "{field}");
         for verb in [Verb::Update, Verb::Stop] {
             assert_eq!(short(&json_judged(verb, 200, &other(field))), "D ServerFault", "{verb:?} {field}");
         }
@@ -263,10 +263,16 @@ fn another_sessions_answer_confirms_nothing() {
         body["code"] = json!(code);
         assert!(short(&json_judged(Verb::Stop, 206, &body)).starts_with('D'), "{code}");
     }
+    for field in ["cname", "uid", "resourceId", "sid"] {
+        let mut body = fat(&json!({"serverResponse": {"status": 5}}));
+        body.as_object_mut().unwrap().remove(field);
+        let meaning = short(&json_judged(Verb::Query, 200, &body));
+        assert_eq!(meaning, "C Queried { status: 5, identity: Likely }", "without {field} nothing is proved");
+    }
     // A number is the same uid.
     let mut body = fat(&json!({"serverResponse": {"status": 5}}));
     body["uid"] = json!(1001);
-    assert_eq!(short(&json_judged(Verb::Query, 200, &body)), "C Queried { status: 5, same_session: true }");
+    assert_eq!(short(&json_judged(Verb::Query, 200, &body)), "C Queried { status: 5, identity: Proved }");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 use crate::api::status::Session;
 use crate::lifecycle::conditions::Effort;
 use crate::lifecycle::fixtures::{
-    answer, assert_verdict, finished, later, pass, seen, seen_in, seen_with, session,
+    answer, assert_verdict, finished, just_claimed, later, pass, seen, seen_in, seen_with, session,
 };
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::report::report;
@@ -22,9 +22,9 @@ fn secs(seconds: u64) -> Duration {
 }
 
 /// A claim acquired a minute ago, then aged by each clock apart.
-fn claim(starts: Starts, wall: i64, mono: u64) -> Observed {
+fn claim(wall: i64, mono: u64) -> Observed {
     let mut seen = seen_in(SessionState::Claimed);
-    seen.session_mut(1).expect("a session").1.starts = starts;
+    seen.session_mut(1).expect("a session").1.starts = Starts::Doubtful;
     seen.now.wall += SignedDuration::from_secs(wall);
     seen.now.mono += secs(mono);
     seen
@@ -39,10 +39,7 @@ fn a_claim_is_given_up_only_when_both_clocks_say_that_its_resource_is_too_old() 
         (10, 3600, false, "the wall clock was set back"),
         (-3600, 3600, false, "by an hour"),
     ] {
-        let (seen, notices) = aged(claim(Starts::WithoutEffect, wall, mono));
-        assert_eq!(seen.status.sessions.is_empty(), over, "{reason}: a claim that nothing came of");
-        assert!(notices.is_empty(), "{reason}");
-        let (seen, notices) = aged(claim(Starts::Doubtful, wall, mono));
+        let (seen, notices) = aged(claim(wall, mono));
         let state = seen.status.sessions[0].state;
         let expected = if over { SessionState::Recovering } else { SessionState::Claimed };
         assert_eq!(state, expected, "{reason}: a claim that something may have come of is never given up");
@@ -56,14 +53,19 @@ fn a_claim_that_nothing_came_of_goes_with_the_wish() {
         ("suspended", (|seen| seen.spec.as_mut().expect("understood").suspend = true) as fn(&mut Observed)),
         ("deleted", |seen| seen.job.deleting = true),
     ] {
-        let mut seen = claim(Starts::WithoutEffect, 0, 0);
+        let mut seen = just_claimed();
         change(&mut seen);
-        assert!(aged(seen).0.status.sessions.is_empty(), "{reason}");
-        let mut seen = claim(Starts::Doubtful, 0, 0);
+        assert!(aged(seen.clone()).0.status.sessions.is_empty(), "{reason}");
+        assert_eq!(
+            aged(later(seen, 30)).0.status.sessions.len(),
+            1,
+            "{reason}: another process may have started it"
+        );
+        let mut seen = claim(0, 0);
         change(&mut seen);
         assert_eq!(aged(seen).0.status.sessions.len(), 1, "{reason}, and something may run");
     }
-    let mut seen = claim(Starts::WithoutEffect, 0, 0);
+    let mut seen = just_claimed();
     seen.spec = Err("profile Hologram".into());
     assert_eq!(aged(seen).0.status.sessions.len(), 1, "an older operator does not know the wish");
 }

@@ -5,7 +5,9 @@ use crate::api::SnapshotJobSpec;
 use crate::api::spec::Subscription;
 use crate::api::status::Session;
 use crate::lifecycle::claims::{self, Reserved};
-use crate::lifecycle::fixtures::{KINDS, answer, later, pass, seen, seen_in, seen_with, session};
+use crate::lifecycle::fixtures::{
+    KINDS, answer, just_claimed, later, pass, seen, seen_in, seen_with, session, with_known,
+};
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::spec_hash::{self, Difference};
 use crate::lifecycle::{fixtures, replacement};
@@ -71,7 +73,7 @@ fn an_acquire_that_gave_nothing_leaves_nothing_but_a_wait() {
 #[test]
 fn a_start_that_was_refused_frees_its_claim() {
     for kind in KINDS {
-        let mut seen = seen_in(SessionState::Claimed);
+        let mut seen = just_claimed();
         started(&mut seen, 1, HASH, Outcome::Rejected(answer(kind)));
         if kind == Kind::RateLimited {
             assert_eq!(gate(&seen), secs(10), "the resourceId is still good");
@@ -100,21 +102,40 @@ fn a_start_that_may_have_had_an_effect_is_kept_for_ever_in_doubt() {
         let state = seen.status.sessions[0].state;
         let expected = if kind == Kind::Conflict { SessionState::Recovering } else { SessionState::Claimed };
         assert_eq!(state, expected, "{kind:?}: 53 says that it runs");
-        assert!(matches!(plan(&seen), Step::Wait(_)), "{kind:?}");
+        match kind {
+            Kind::Conflict => assert_eq!(plan(&seen), Step::FindSid { attempt: 1 }, "{kind:?}"),
+            _ => assert!(matches!(plan(&seen), Step::Wait(_)), "{kind:?}"),
+        }
         assert_eq!((seen.status.failures, &seen.memory.refusal), (None, &None), "{kind:?}");
     }
 }
 
 #[test]
-fn a_start_that_never_left_is_free_to_be_repeated() {
-    let mut seen = seen_in(SessionState::Claimed);
-    for wait in [1, 3, 6, 10, 20, 30, 30] {
+fn a_start_that_never_left_is_repeated_until_others_may_take_up_its_claim() {
+    let mut seen = just_claimed();
+    for wait in [1, 3, 6, 10] {
         started(&mut seen, 1, HASH, Outcome::NotSent(answer(Kind::Unreachable)));
         assert_eq!((known(&seen).starts, gate(&seen)), (Starts::WithoutEffect, secs(wait)));
         pass(&mut seen, wait);
         assert_eq!(plan(&seen), Step::StartAgain { attempt: 1 });
     }
+    started(&mut seen, 1, HASH, Outcome::NotSent(answer(Kind::Unreachable)));
+    assert!(seen.status.sessions.is_empty(), "20 s old, and the next try would come when it is 40 s old");
+    assert!(matches!(plan(&seen), Step::Wait(_)), "{:?}", plan(&seen));
     assert_eq!(seen.status.failures, None, "an unreachable vendor is no failure of the spec");
+}
+
+#[test]
+fn who_slept_over_his_claim_cannot_say_that_it_is_unused() {
+    // Another process may have repeated the start, and its sid be on the way into the status.
+    for kind in KINDS {
+        for outcome in [Outcome::Rejected(answer(kind)), Outcome::NotSent(answer(kind))] {
+            let mut seen = just_claimed();
+            pass(&mut seen, 30);
+            started(&mut seen, 1, HASH, outcome);
+            assert_eq!((seen.status.sessions.len(), known(&seen).starts), (1, Starts::Doubtful), "{kind:?}");
+        }
+    }
 }
 
 #[test]
@@ -150,11 +171,33 @@ fn a_session_whose_sid_was_lost_is_recovered_and_no_second_one_started() {
     let notices = started(&mut seen, 1, HASH, Outcome::Confirmed(Started::Already { sid: None }));
     assert_eq!((notices[0].reason, notices[0].warning), (Reason::RecoveringSid, true));
     assert_eq!(seen.status.sessions[0].state, SessionState::Recovering);
-    assert!(matches!(plan(&later(seen, 100_000)), Step::Wait(_)));
+    assert_eq!(plan(&seen), Step::FindSid { attempt: 1 });
+    // What was confirmed once is not undone by a refusal later.
+    for kind in KINDS {
+        let mut seen = later(seen.clone(), 30);
+        started(&mut seen, 1, HASH, Outcome::Rejected(answer(kind)));
+        assert_eq!(seen.status.sessions[0].state, SessionState::Recovering, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_sid_that_somebody_else_saved_meanwhile_is_not_lost_again() {
+    // A process that slept between its claim and its start, while another one repeated the start.
+    let running = || with_known(seen_in(SessionState::Running), |known| known.starts = Starts::WithoutEffect);
+    for outcome in [
+        Outcome::Confirmed(Started::Already { sid: None }),
+        Outcome::Rejected(answer(Kind::ResourceInvalid)),
+        Outcome::Rejected(answer(Kind::Conflict)),
+        Outcome::Unknown(answer(Kind::Late)),
+    ] {
+        let mut seen = running();
+        assert_eq!(started(&mut seen, 1, HASH, outcome.clone()), vec![], "{outcome:?}");
+        assert_eq!(seen.status, running().status, "{outcome:?}");
+    }
 }
 
 fn says(status: i64) -> Outcome<Queried> {
-    Outcome::Confirmed(Queried { status, same_session: true })
+    Outcome::Confirmed(Queried { status, identity: Identity::Proved })
 }
 
 #[test]
@@ -233,7 +276,7 @@ fn a_query_that_was_not_answered_changes_nothing_but_the_time_of_the_next() {
 #[test]
 fn an_answer_about_another_session_is_none() {
     let mut seen = seen_in(SessionState::Running);
-    queried(&mut seen, 1, Outcome::Confirmed(Queried { status: 5, same_session: false }));
+    queried(&mut seen, 1, Outcome::Confirmed(Queried { status: 5, identity: Identity::Other }));
     assert_eq!(gate(&seen), secs(1));
     let unanswered = known(&seen).unanswered.as_ref().expect("it is not believed");
     assert_eq!(unanswered.1.words, "the vendor's answer names another session");
@@ -275,8 +318,15 @@ fn an_update_is_repeated_until_it_is_taken() {
             updated(&mut seen, 1, HASH, outcome);
             assert_ne!(plan(&seen), Step::Update { attempt: 1 }, "{kind:?}: not at once again");
             if rejected && kind == Kind::InvalidParameter {
-                let replace = Step::Stop { attempt: 1, cause: crate::lifecycle::plan::StopCause::Replaced };
-                assert_eq!(plan(&seen), replace, "a new session may take what a running one does not");
+                let uid = seen.status.sessions[0].recorder_uid;
+                let other = fixtures::uids().into_iter().find(|other| *other != uid).expect("two");
+                pass(&mut seen, 60);
+                seen.memory.sessions.get_mut(&1).expect("known").gate = seen.now.mono + secs(9);
+                assert_eq!(
+                    plan(&seen),
+                    fixtures::start(other),
+                    "a new session may take what a running one does not"
+                );
                 continue;
             }
             assert_eq!(seen.status.sessions[0].spec_hash, spec_hash::of(&crate::lifecycle::fixtures::spec()));
@@ -390,7 +440,10 @@ fn freshly_claimed() -> (Observed, i64) {
         resource_id: "r".into(),
         region: None,
         nonce: "n".into(),
+        app_id: fixtures::spec().channel.app_id,
+        channel: fixtures::spec().channel.name,
         recorder_uid: 4_000_000_001,
+        spec_hash: spec_hash::of(&fixtures::spec()),
         acquire_time: seen.now.stored(),
         token_end: None,
     };

@@ -171,14 +171,14 @@ fn a_uid_that_our_own_recorder_is_leaving_is_not_somebody_elses() {
     ] {
         let why = format!("{after} s after the stop, uid {other_uid} beside it");
         let mut seen = seen_in(SessionState::Stopping);
-        let own = recorder::uids(&fixtures::spec(), "live", "lobby")[0];
+        let own = fixtures::uids()[0];
         seen.status.sessions[0].recorder_uid = own + other_uid;
         stopped(&mut seen, 1, Outcome::Confirmed(Stopped::NoRecordedData));
         report(&mut seen);
         assert_verdict(&seen, "False", Effort::Working, Reason::Replacing, &why);
         assert_eq!(plan(&seen), Step::Wait(secs(5)), "{why}: the recorder needs a moment to leave");
         pass(&mut seen, after);
-        assert_eq!(plan(&seen), Step::Start { recorder_uid: own }, "{why}");
+        assert_eq!(plan(&seen), fixtures::start(own), "{why}");
         refused(&mut seen, &answer(Kind::Conflict));
         report(&mut seen);
         assert_verdict(&seen, "False", Effort::Working, reason, &why);

@@ -10,7 +10,7 @@ use crate::lifecycle::fixtures::{
     violations, with, with_known, with_spec,
 };
 use crate::lifecycle::observed::{Memory, Refusal};
-use crate::lifecycle::outcome::{Kind, Outcome, Queried};
+use crate::lifecycle::outcome::{Identity, Kind, Outcome, Queried};
 
 fn deleting(seen: Observed) -> Observed {
     with(seen, |seen| seen.job.deleting = true)
@@ -163,11 +163,41 @@ fn what_is_said_in_each_situation() {
         ),
         ("it has a sid", unconfirmed(), Phase::Starting, no, working, Reason::Starting, "not yet confirmed"),
         ("it runs", running(), Phase::Running, yes, none, Reason::Capturing, "5d3f"),
-        ("an edit", edited(running()), Phase::Stopping, no, working, Reason::Replacing, "replaced"),
+        (
+            "an edit",
+            edited(running()),
+            Phase::Running,
+            no,
+            working,
+            Reason::Replacing,
+            "as soon as the new one runs",
+        ),
+        (
+            "an edit before it runs",
+            edited(unconfirmed()),
+            Phase::Stopping,
+            no,
+            working,
+            Reason::Replacing,
+            "replaced",
+        ),
+        (
+            "an edit that the vendor refuses",
+            with(edited(running()), |seen| {
+                let words = "The vendor refused what was sent: 400/2".into();
+                seen.memory.refusal =
+                    Some(Refusal { reason: Reason::InvalidParameter, words, needs_person: true });
+            }),
+            Phase::Running,
+            no,
+            stuck,
+            Reason::InvalidParameter,
+            "former spec goes on",
+        ),
         (
             "a restart",
             with(running(), |seen| seen.job.restart = Some("1".into())),
-            Phase::Stopping,
+            Phase::Running,
             no,
             working,
             Reason::Replacing,
@@ -458,7 +488,7 @@ fn the_same_situation_is_said_in_the_same_words() {
         |seen| drop(answers::started(seen, 1, "h", Outcome::Unknown(answer(Kind::Late))));
     twice(with(seen_in(SessionState::Claimed), late), late);
     let alive: fn(&mut Observed) = |seen| {
-        let queried = Outcome::Confirmed(Queried { status: 5, same_session: true });
+        let queried = Outcome::Confirmed(Queried { status: 5, identity: Identity::Proved });
         drop(answers::queried(seen, 1, queried));
     };
     twice(with(seen_in(SessionState::Running), alive), alive);

@@ -1,68 +1,17 @@
 //! Looks into an in-memory bucket through the same paginated listing that the real services have.
 
-use std::sync::Mutex;
+use std::time::Duration;
 
-use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
-use object_store::list::PaginatedListResult;
-use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{ListResult, ObjectStore, ObjectStoreExt};
+use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use super::*;
+use crate::snapshots::fixtures::Service;
 
 const SID: &str = "1cd3d60b784382f12ce30fa615421852";
 const OTHER: &str = "1cd3d60b784382f12ce30fa615421853";
-
-/// InMemory has no paginated listing; this is one over it, after the S3 reference.
-#[derive(Default)]
-struct Service {
-    objects: InMemory,
-    requests: Mutex<Vec<(String, Option<String>)>>,
-    deaf_to_start_after: bool,
-    fault: Mutex<Option<String>>,
-}
-
-#[async_trait::async_trait]
-impl PaginatedListStore for Service {
-    async fn list_paginated(
-        &self,
-        prefix: Option<&str>,
-        options: PaginatedListOptions,
-    ) -> object_store::Result<PaginatedListResult> {
-        let prefix = prefix.expect("only keys of a session are listed");
-        self.requests.lock().unwrap().push((prefix.to_owned(), options.offset.clone()));
-        if let Some(fault) = self.fault.lock().unwrap().clone() {
-            return Err(object_store::Error::Generic { store: "S3", source: fault.into() });
-        }
-        let mut objects: Vec<_> = self.objects.list(None).try_collect().await?;
-        objects.sort_by(|a, b| a.location.as_ref().cmp(b.location.as_ref()));
-        let after = options.offset.filter(|_| !self.deaf_to_start_after).unwrap_or_default();
-        objects.retain(|object| {
-            object.location.as_ref().starts_with(prefix) && *object.location.as_ref() > *after
-        });
-        let most = options.max_keys.unwrap_or(LARGE_PAGE);
-        let page_token = (objects.len() > most).then(|| "more".to_owned());
-        objects.truncate(most);
-        let result = ListResult { objects, common_prefixes: Vec::new(), extensions: Default::default() };
-        Ok(PaginatedListResult { result, page_token })
-    }
-}
-
-impl Service {
-    async fn put(&self, key: &str) {
-        self.objects.put(&Path::parse(key).unwrap(), "".into()).await.unwrap();
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.lock().unwrap().len()
-    }
-}
-
-fn bucket(service: &Arc<Service>) -> Bucket {
-    Bucket { store: service.clone(), folder: Some("lobby/east".into()) }
-}
 
 fn key(sid: &str, activation: Option<u32>, user: u32, second: i64) -> String {
     let taken = "2026-07-01T00:00:00.250Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second);
@@ -76,18 +25,18 @@ const UNLIMITED: Limits = Limits { time: Duration::from_secs(3_600), requests: 1
 async fn sees_the_snapshots_of_the_asked_sessions_only() {
     let service = Arc::new(Service::default());
     for other in ["notes.txt", "lobby/east/notes.txt", "lobby/eastern/x.jpg", &key(OTHER, None, 7, 0)] {
-        service.put(other).await;
+        service.put(other);
     }
     for second in 0..3 {
-        service.put(&key(SID, None, 7, second * 10)).await;
-        service.put(&key(SID, Some(0), 7, 100 + second * 10)).await;
-        service.put(&key(SID, Some(1), 8, 200 + second * 10)).await;
+        service.put(&key(SID, None, 7, second * 10));
+        service.put(&key(SID, Some(0), 7, 100 + second * 10));
+        service.put(&key(SID, Some(1), 8, 200 + second * 10));
     }
     let mut tally = Tally::default();
-    let look = bucket(&service).look(&mut tally, &[SID], UNLIMITED).await;
+    let look = service.bucket().look(&mut tally, &[SID], UNLIMITED).await;
     assert_eq!((look.arrived, look.complete, look.problem), (9, true, None));
     assert_eq!(tally.summary().last_file, Some(key(SID, Some(1), 8, 220)));
-    let look = bucket(&service).look(&mut tally, &[SID, OTHER], UNLIMITED).await;
+    let look = service.bucket().look(&mut tally, &[SID, OTHER], UNLIMITED).await;
     assert_eq!(look.arrived, 1, "the other session's");
 }
 
@@ -96,21 +45,19 @@ async fn a_second_look_costs_one_request_per_user_and_not_the_whole_session() {
     let service = Arc::new(Service::default());
     for user in 1..=3 {
         for shot in 0..3_000 {
-            service.put(&key(SID, None, user, shot * 10)).await;
-            service
-                .put(&key(SID, None, user, shot * 10).replace("video", "audio").replace("jpg", "ts"))
-                .await;
+            service.put(&key(SID, None, user, shot * 10));
+            service.put(&key(SID, None, user, shot * 10).replace("video", "audio").replace("jpg", "ts"));
         }
     }
     let mut tally = Tally::default();
-    let look = bucket(&service).look(&mut tally, &[SID], UNLIMITED).await;
+    let look = service.bucket().look(&mut tally, &[SID], UNLIMITED).await;
     assert_eq!(look.arrived, 9_000);
-    service.put(&key(SID, None, 2, 30_000)).await;
-    let look = bucket(&service).look(&mut tally, &[SID], UNLIMITED).await;
+    service.put(&key(SID, None, 2, 30_000));
+    let look = service.bucket().look(&mut tally, &[SID], UNLIMITED).await;
     assert_eq!((look.arrived, look.complete), (1, true));
     assert!(look.requests <= 9, "three users with audio and video each, and bak0: {look:?}");
     let from_status = &mut Tally::resume(Some(&tally.summary()));
-    let look = bucket(&service).look(from_status, &[SID], UNLIMITED).await;
+    let look = service.bucket().look(from_status, &[SID], UNLIMITED).await;
     assert_eq!((look.arrived, look.complete), (0, true));
     assert!(look.requests <= 9, "a restart does not list everything again: {look:?}");
 }
@@ -120,13 +67,13 @@ async fn a_look_that_was_cut_off_goes_on_where_it_ended() {
     let service = Arc::new(Service::default());
     for user in 1..=5 {
         for shot in 0..700 {
-            service.put(&key(SID, None, user, shot * 10)).await;
+            service.put(&key(SID, None, user, shot * 10));
         }
     }
     let (mut tally, mut looks) = (Tally::default(), 0);
     loop {
         looks += 1;
-        let look = bucket(&service).look(&mut tally, &[SID], Limits { requests: 1, ..UNLIMITED }).await;
+        let look = service.bucket().look(&mut tally, &[SID], Limits { requests: 1, ..UNLIMITED }).await;
         assert_eq!(look.problem, None);
         if look.complete || tally.count() == 3_500 {
             break;
@@ -141,10 +88,10 @@ async fn a_look_that_was_cut_off_goes_on_where_it_ended() {
 async fn a_service_without_start_after_is_told_and_does_not_loop() {
     let service = Arc::new(Service { deaf_to_start_after: true, ..Service::default() });
     for shot in 0..150 {
-        service.put(&key(SID, None, 7, shot * 10)).await;
+        service.put(&key(SID, None, 7, shot * 10));
     }
     let mut tally = Tally::default();
-    let look = bucket(&service).look(&mut tally, &[SID], UNLIMITED).await;
+    let look = service.bucket().look(&mut tally, &[SID], UNLIMITED).await;
     assert_eq!(look.problem, Some(BucketProblem::NoStartAfter));
     assert_eq!((look.arrived, service.requests()), (100, 2));
 }
@@ -152,12 +99,12 @@ async fn a_service_without_start_after_is_told_and_does_not_loop() {
 #[tokio::test]
 async fn a_problem_is_told_and_what_was_counted_stays() {
     let service = Arc::new(Service::default());
-    service.put(&key(SID, None, 7, 0)).await;
+    service.put(&key(SID, None, 7, 0));
     let mut tally = Tally::default();
-    bucket(&service).look(&mut tally, &[SID], UNLIMITED).await;
+    service.bucket().look(&mut tally, &[SID], UNLIMITED).await;
     *service.fault.lock().unwrap() =
         Some("Server returned non-2xx status code: 403 Forbidden: <Code>AccessDenied</Code>".into());
-    let look = bucket(&service).look(&mut tally, &[SID], UNLIMITED).await;
+    let look = service.bucket().look(&mut tally, &[SID], UNLIMITED).await;
     assert_eq!(look.problem, Some(BucketProblem::AccessDenied("403 AccessDenied".into())));
     assert_eq!((look.arrived, look.complete, tally.count()), (0, false, 1));
 }
@@ -210,7 +157,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let service = Arc::new(Service::default());
-            let bucket = bucket(&service);
+            let bucket = service.bucket();
             let (mut tally, mut clock, mut uploaded) = (Tally::default(), 0, 0);
             // A fail-over moves on to the next activation and never back.
             let mut activation = None;
@@ -221,7 +168,7 @@ proptest! {
                             activation = next;
                         }
                         clock += 1 + second;
-                        service.put(&key(SID, activation, user, clock)).await;
+                        service.put(&key(SID, activation, user, clock));
                         uploaded += 1;
                     }
                     Happening::Look { requests } => {

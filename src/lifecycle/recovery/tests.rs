@@ -1,0 +1,210 @@
+//! A lost sid: the search, its proof, and what is done when it is given up.
+
+use super::*;
+use crate::api::status::EndReason;
+use crate::lifecycle::aging::time_passed;
+use crate::lifecycle::answers::started;
+use crate::lifecycle::claims::{self, Reserved};
+use crate::lifecycle::fixtures::{
+    self, KINDS, answer, later, pass, seen_in, seen_two, seen_with, session, with, with_known, with_spec,
+};
+use crate::lifecycle::observed::{Known, Starts};
+use crate::lifecycle::outcome::Started;
+use crate::lifecycle::plan::{StopCause, plan};
+use crate::lifecycle::start::NextStart;
+
+const SID: &str = "38f8e3cfdc474cd56fc1ceba380d7e1a";
+
+fn proved(identity: Identity) -> Outcome<Queried> {
+    Outcome::Confirmed(Queried { status: 5, identity })
+}
+
+fn found(sids: &[&str]) -> Found {
+    Found { sids: sids.iter().map(|sid| (*sid).to_owned()).collect(), complete: true, obstacle: None }
+}
+
+/// A session whose sid was lost, its resourceId just too old to be started again.
+fn past_the_fence() -> Observed {
+    let seen = with_known(seen_in(SessionState::Recovering), |known| known.starts = Starts::Doubtful);
+    later(seen, 270)
+}
+
+/// Does what is planned until only a wait or a start is left, with nothing to be found.
+fn search_in_vain(mut seen: Observed) -> Observed {
+    while let Step::FindSid { attempt } = plan(&seen) {
+        searched(&mut seen, attempt, found(&[]));
+    }
+    seen
+}
+
+#[test]
+fn what_is_found_is_asked_about_and_believed_only_if_all_of_it_is_named() {
+    let mut seen = past_the_fence();
+    assert_eq!(plan(&seen), Step::FindSid { attempt: 1 });
+    searched(&mut seen, 1, found(&[SID, "other"]));
+    let asked = |seen: &Observed| match plan(seen) {
+        Step::Verify { attempt: 1, sid } => sid,
+        step => panic!("{step:?}"),
+    };
+    for outcome in [
+        proved(Identity::Likely),
+        proved(Identity::Other),
+        Outcome::Rejected(answer(Kind::NotFound)),
+        Outcome::Rejected(answer(Kind::ResourceInvalid)),
+    ] {
+        let mut seen = seen.clone();
+        let sid = asked(&seen);
+        assert_eq!(verified(&mut seen, 1, &sid, outcome.clone()), vec![]);
+        assert_eq!(seen.status.sessions[0].sid, None, "{outcome:?}");
+        assert_ne!(asked(&seen), sid, "{outcome:?}: the next one");
+    }
+    let notices = verified(&mut seen, 1, SID, proved(Identity::Proved));
+    assert_eq!(notices[0].reason, Reason::SidRecovered);
+    let session = &seen.status.sessions[0];
+    assert_eq!((session.state, session.sid.as_deref()), (SessionState::Running, Some(SID)));
+    assert_eq!(session.start_time, Some(session.acquire_time.clone()));
+    assert_eq!(plan(&seen), Step::Query { attempt: 1 });
+}
+
+#[test]
+fn what_cannot_be_asked_now_is_asked_again_and_nothing_is_started_meanwhile() {
+    for kind in KINDS {
+        for outcome in [Outcome::Unknown(answer(kind)), Outcome::NotSent(answer(kind))] {
+            let mut seen = past_the_fence();
+            searched(&mut seen, 1, found(&[SID]));
+            verified(&mut seen, 1, SID, outcome);
+            assert!(seen.memory.sessions[&1].search.candidates.contains_key(SID), "{kind:?}");
+            assert!(!is_given_up(&seen, &seen.status.sessions[0]), "{kind:?}");
+            assert!(matches!(plan(&seen), Step::Wait(_)), "{kind:?}: {:?}", plan(&seen));
+            pass(&mut seen, 60);
+            assert!(matches!(plan(&seen), Step::Verify { .. } | Step::FindSid { .. }), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_session_that_shall_not_run_is_stopped_as_soon_as_its_sid_is_known() {
+    let mut seen = with(past_the_fence(), |seen| seen.job.deleting = true);
+    assert_eq!(plan(&seen), Step::FindSid { attempt: 1 });
+    searched(&mut seen, 1, found(&[SID]));
+    verified(&mut seen, 1, SID, proved(Identity::Proved));
+    assert_eq!(plan(&seen), Step::Stop { attempt: 1, cause: StopCause::Unwanted });
+}
+
+#[test]
+fn a_start_asks_only_when_everything_else_was_tried() {
+    let probe = Step::Start(NextStart { recorder_uid: 4_000_000_001, in_doubt: Some(1) });
+    let is_probe = |seen: &Observed| plan(seen) == probe;
+    let young = with_known(seen_in(SessionState::Recovering), |known| {
+        known.starts = Starts::Doubtful;
+        known.gate = known.seen + Duration::from_secs(9999);
+    });
+    let searched_before = search_in_vain(later(young.clone(), 200));
+    assert!(!is_probe(&searched_before), "its resourceId may still carry a session");
+    assert!(
+        !is_probe(&with(later(searched_before, 70), |seen| {
+            let known = seen.memory.sessions.get_mut(&1).expect("known");
+            known.search.gate = seen.now.mono + Duration::from_secs(100);
+        })),
+        "what was searched before the fence may have come later"
+    );
+    let seen = search_in_vain(past_the_fence());
+    assert!(is_probe(&seen), "{:?}", plan(&seen));
+    assert!(!is_probe(&with_spec(seen.clone(), |spec| spec.suspend = true)), "nothing shall run");
+    assert!(
+        !is_probe(&with(seen.clone(), |seen| seen.job.deleting = true)),
+        "nothing is started in a deletion"
+    );
+    assert!(!is_probe(&with(seen, |seen| seen.memory.attempt_gate = seen.now.mono + Duration::from_secs(9))));
+    let blind = with(past_the_fence(), |seen| {
+        searched(seen, 1, Found { obstacle: Some("AccessDenied".into()), ..Found::default() });
+    });
+    assert!(is_probe(&blind), "a bucket that cannot be listed is no reason to wait for ever");
+    assert!(is_probe(&seen_in(SessionState::Uncontrollable)));
+}
+
+#[test]
+fn sessions_in_doubt_under_two_uids_are_not_asked_about_by_a_start() {
+    let in_doubt = || seen_two(session(SessionState::Uncontrollable), session(SessionState::Uncontrollable));
+    assert!(matches!(plan(&in_doubt()), Step::Wait(_)), "a start under one uid says nothing of the other");
+    let same = with(in_doubt(), |seen| seen.status.sessions[1].recorder_uid = 4_000_000_001);
+    assert!(matches!(plan(&same), Step::Start(_)));
+    let elsewhere = with(same, |seen| seen.status.sessions[1].channel = "other".into());
+    assert!(matches!(plan(&elsewhere), Step::Wait(_)));
+}
+
+fn claim_probe(seen: &mut Observed) -> i64 {
+    let Step::Start(next) = plan(seen) else { panic!("{:?}", plan(seen)) };
+    let spec = fixtures::spec();
+    let reserved = Reserved {
+        resource_id: "resource-2".into(),
+        region: None,
+        nonce: "nonce-2".into(),
+        app_id: spec.channel.app_id.clone(),
+        channel: spec.channel.name.clone(),
+        recorder_uid: next.recorder_uid,
+        spec_hash: crate::lifecycle::spec_hash::of(&spec),
+        acquire_time: seen.now.stored(),
+        token_end: None,
+    };
+    claims::claim(seen, reserved)
+}
+
+#[test]
+fn what_the_answer_to_such_a_start_tells() {
+    let claimed = || {
+        let mut seen = search_in_vain(past_the_fence());
+        let attempt = claim_probe(&mut seen);
+        (seen, attempt)
+    };
+    let (mut seen, attempt) = claimed();
+    started(&mut seen, attempt, "v1:a-b", Outcome::Confirmed(Started::New { sid: SID.into() }));
+    assert_eq!(seen.status.sessions.len(), 1, "the vendor would not have two under one uid");
+    assert_eq!((seen.status.history[0].attempt, seen.status.history[0].end_reason), (1, EndReason::Lost));
+
+    let (mut seen, attempt) = claimed();
+    started(&mut seen, attempt, "v1:a-b", Outcome::Rejected(answer(Kind::Conflict)));
+    let left: Vec<_> = seen.status.sessions.iter().map(|session| session.attempt).collect();
+    assert_eq!(left, [1], "53: it is the old one that runs");
+    assert!(matches!(plan(&seen), Step::Wait(_)), "{:?}", plan(&seen));
+    assert_eq!(seen.status.failures, None);
+
+    let (mut seen, attempt) = claimed();
+    started(&mut seen, attempt, "v1:a-b", Outcome::Unknown(answer(Kind::Late)));
+    pass(&mut seen, 30);
+    started(&mut seen, attempt, "v1:a-b", Outcome::Rejected(answer(Kind::Conflict)));
+    assert_eq!(seen.status.sessions.len(), 2, "an earlier start may have had its effect");
+    for _ in 0..5 {
+        pass(&mut seen, 400);
+        time_passed(&mut seen);
+        seen = search_in_vain(seen);
+        assert!(seen.status.sessions.len() <= 4);
+    }
+}
+
+#[test]
+fn the_search_goes_on_where_it_was_cut_and_grows_rarer() {
+    let mut seen =
+        with_known(past_the_fence(), |known: &mut Known| known.gate = known.seen + Duration::from_secs(9999));
+    searched(&mut seen, 1, Found { complete: false, ..found(&[]) });
+    assert_eq!(plan(&seen), Step::Wait(Duration::from_secs(1)), "a large bucket");
+    assert_eq!(seen.memory.sessions[&1].search.ended, None);
+    for wait in [10, 20, 40, 80, 160, 320, 360, 360] {
+        searched(&mut seen, 1, found(&[]));
+        assert_eq!(seen.memory.sessions[&1].search.gate - seen.now.mono, Duration::from_secs(wait));
+    }
+}
+
+#[test]
+fn a_status_without_the_sid_of_what_ran_is_searched_for_too() {
+    let wiped = Session { sid: None, ..session(SessionState::Stopping) };
+    let mut seen = later(seen_with(wiped), 300);
+    seen.memory.sessions.clear();
+    seen.join();
+    time_passed(&mut seen);
+    assert_eq!(seen.status.sessions[0].state, SessionState::Recovering);
+    pass(&mut seen, 330);
+    searched(&mut seen, 1, found(&[SID]));
+    verified(&mut seen, 1, SID, proved(Identity::Proved));
+    assert_eq!(seen.status.sessions[0].state, SessionState::Stopping, "it is never believed running again");
+}
