@@ -77,7 +77,9 @@ fn compare(
         transcript::same(real, modelled).map_err(TestCaseError::fail)
     });
     if let Err(TestError::Fail(why, steps)) = result {
-        panic!("API_SERVER_SEED={seed}: the model differs from the real API server\n{why}\nsteps: {steps:#?}");
+        panic!(
+            "API_SERVER_SEED={seed}: the model differs from the real API server\n{why}\nsteps: {steps:#?}"
+        );
     }
     result.expect("no case was given up");
 }
@@ -99,7 +101,10 @@ fn the_model_answers_as_the_real_api_server() {
         let apply = PatchParams::apply("lab").force();
         crds.patch(SnapshotJob::crd_name(), &apply, &Patch::Apply(api::crd())).await.expect("the CRD");
         let established = await_condition(crds, SnapshotJob::crd_name(), is_crd_established());
-        tokio::time::timeout(real::SOON, established).await.expect("in time").expect("the CRD is established");
+        tokio::time::timeout(real::SOON, established)
+            .await
+            .expect("in time")
+            .expect("the CRD is established");
         Real::new(testbed, client)
     });
     let (began, counts) = (Instant::now(), Counts::default());

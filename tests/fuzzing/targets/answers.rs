@@ -9,7 +9,9 @@ use agora_snapshot_operator::agora::classify;
 use agora_snapshot_operator::agora::client::SessionAddress;
 use agora_snapshot_operator::agora::reply::{LONGEST_BODY, Reply};
 use agora_snapshot_operator::agora::words::Redactor;
-use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
+use agora_snapshot_operator::lifecycle::outcome::{
+    Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
+};
 use serde_json::{Map, Value};
 
 use super::contains;
@@ -156,10 +158,18 @@ fn assert_proved(input: &Input<'_>, proved: &Proved) {
             assert!(code == Some(7) || code.is_none() && words_of(&object).contains(&"already started"));
             assert!(sid.is_none() || text("sid") == sid.as_deref() && agrees("resourceId", RESOURCE));
         }
-        Proved::Query(Queried { status, same_session }) => {
+        Proved::Query(Queried { status, identity }) => {
             let said = object.get("serverResponse").and_then(|response| response.get("status"));
             assert!(http == 200 && no_error && said.and_then(number) == Some(*status));
-            assert!(!same_session || is_ours());
+            let named = |name: &str, wanted: &str| {
+                object.get(name).is_some_and(|value| !value.is_null()) && agrees(name, wanted)
+            };
+            let all = named("cname", CHANNEL) && named("resourceId", RESOURCE) && named("sid", SID);
+            assert!(match identity {
+                Identity::Proved => all && named("uid", &UID.to_string()),
+                Identity::Likely => is_ours(),
+                Identity::Other => !(all && named("uid", &UID.to_string())),
+            });
         }
         Proved::Update => assert!(http == 200 && no_error && is_ours() && names_a_session()),
         Proved::Stop(stopped) => {

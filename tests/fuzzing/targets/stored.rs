@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use agora_snapshot_operator::agora::bodies;
 use agora_snapshot_operator::agora::material::{self, Material, Secrets};
-use agora_snapshot_operator::api::status::{EndReason, Session};
+use agora_snapshot_operator::api::status::{EndReason, Session, SessionState};
 use agora_snapshot_operator::api::{ConditionType, SnapshotJobSpec, SnapshotJobStatus};
 use agora_snapshot_operator::cluster::stored::StoredJob;
 use agora_snapshot_operator::lifecycle::claims::{self, Reserved};
 use agora_snapshot_operator::lifecycle::observed::{Memory, Observed, Problem};
-use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind, Outcome, Queried, Started, Stopped};
+use agora_snapshot_operator::lifecycle::outcome::{
+    Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
+};
 use agora_snapshot_operator::lifecycle::plan::{Step, plan};
+use agora_snapshot_operator::lifecycle::recovery::{self, Found};
 use agora_snapshot_operator::lifecycle::report::report;
 use agora_snapshot_operator::lifecycle::timing::{Moment, Timing};
 use agora_snapshot_operator::lifecycle::{aging, answers, conditions, recorder, spec_hash, words};
@@ -199,10 +202,10 @@ fn decide(stored: &StoredJob, choices: &mut Choices<'_>) {
 fn assert_allowed(seen: &Observed, step: &Step) {
     let alone = seen.status.sessions.is_empty();
     match step {
-        Step::Start { .. } => {
-            assert!(alone && seen.unreadable.is_empty(), "a start beside sessions");
+        Step::Start(next) => {
+            assert!(seen.unreadable.is_empty() && seen.start_problem.is_none());
             assert!(seen.job.has_finalizer && !seen.job.deleting && !seen.withdrawing);
-            assert!(seen.start_problem.is_none());
+            assert_beside(seen, next.recorder_uid);
         }
         Step::RemoveFinalizer => {
             let patient = seen
@@ -215,6 +218,8 @@ fn assert_allowed(seen: &Observed, step: &Step) {
         Step::StartAgain { attempt }
         | Step::Query { attempt }
         | Step::Look { attempt }
+        | Step::FindSid { attempt }
+        | Step::Verify { attempt, .. }
         | Step::Update { attempt } => {
             assert!(seen.session(*attempt).is_some());
         }
@@ -227,6 +232,21 @@ fn assert_allowed(seen: &Observed, step: &Step) {
             assert!(*wait <= Duration::from_secs(24 * 3600), "{wait:?} is longer than anybody waits");
         }
     }
+}
+
+/// A start is beside nothing; beside one that runs, for a handover, with the other uid; or beside sessions of which nobody
+/// knows, with theirs.
+fn assert_beside(seen: &Observed, recorder_uid: i64) {
+    let sessions = &seen.status.sessions;
+    let running = sessions.iter().filter(|session| session.state == SessionState::Running).count();
+    let same_uid = sessions.iter().filter(|session| session.recorder_uid == recorder_uid).count();
+    let in_doubt =
+        |session: &Session| matches!(session.state, SessionState::Recovering | SessionState::Uncontrollable);
+    let doubted = sessions.len() < 4 && sessions.iter().all(in_doubt) && same_uid == sessions.len();
+    assert!(
+        sessions.is_empty() || sessions.len() == 1 && running == 1 && same_uid == 0 || doubted,
+        "{sessions:#?}"
+    );
 }
 
 fn assert_shown(seen: &Observed) {
@@ -264,15 +284,22 @@ fn perform(seen: &mut Observed, step: &Step, choices: &mut Choices<'_>) {
             _ => Outcome::Confirmed(value),
         }
     }
+    let queried = |choices: &mut Choices<'_>| Queried {
+        status: i64::from(choices.byte() % 21),
+        identity: choices.one_of(&[Identity::Proved, Identity::Likely, Identity::Other]),
+    };
     let sid = || "38f8e3cfdc474cd56fc1ceba380d7e1a".to_owned();
     match step {
         Step::AddFinalizer => seen.job.has_finalizer = true,
-        Step::Start { recorder_uid } => {
+        Step::Start(next) => {
             let reserved = Reserved {
-                resource_id: "resource".into(),
+                resource_id: format!("resource-{}", seen.next_attempt()),
                 region: None,
-                nonce: format!("nonce-{}", choices.byte()),
-                recorder_uid: *recorder_uid,
+                nonce: format!("nonce-{}", seen.next_attempt()),
+                app_id: "970ca35de60c44645bbae8a215061b33".into(),
+                channel: "lobby".into(),
+                recorder_uid: next.recorder_uid,
+                spec_hash: "v1:a-b".into(),
                 acquire_time: seen.now.stored(),
                 token_end: seen.token_end,
             };
@@ -283,8 +310,15 @@ fn perform(seen: &mut Observed, step: &Step, choices: &mut Choices<'_>) {
             answers::started(seen, *attempt, "v1:a-b", started);
         }
         Step::Query { attempt } => {
-            let queried = Queried { status: i64::from(choices.byte() % 21), same_session: true };
-            answers::queried(seen, *attempt, outcome(queried, choices));
+            answers::queried(seen, *attempt, outcome(queried(choices), choices));
+        }
+        Step::FindSid { attempt } => {
+            let found = choices.one_of(&[vec![], vec![sid()], vec!["a".into(), "b".into()]]);
+            let obstacle = choices.one_of(&[None, Some("the bucket may not be listed".to_owned())]);
+            recovery::searched(seen, *attempt, Found { sids: found, complete: choices.flag(), obstacle });
+        }
+        Step::Verify { attempt, sid } => {
+            recovery::verified(seen, *attempt, sid, outcome(queried(choices), choices));
         }
         Step::Look { attempt } => answers::looked(seen, *attempt, None, Duration::from_secs(300)),
         Step::Update { attempt } => {

@@ -107,7 +107,10 @@ pub(super) fn spec() -> impl Strategy<Value = Edit> {
         set(&["spec", "durationSeconds"], json!(3600)),
         set(&["spec", "durationSeconds"], json!(null)),
         set(&["spec", "channel", "name"], json!("annex")),
-        set(&["spec", "channel", "recorders"], json!([{"uid": 4_000_000_001_u32}, {"uid": 4_000_000_002_u32}])),
+        set(
+            &["spec", "channel", "recorders"],
+            json!([{"uid": 4_000_000_001_u32}, {"uid": 4_000_000_002_u32}]),
+        ),
         set(&["spec", "unknown"], json!({"a": 1})),
         set(&["spec", "storage", "unknown"], json!(null)),
         set(&["unknown"], json!(1)),
@@ -199,9 +202,6 @@ pub(super) fn lease() -> impl Strategy<Value = Edit> {
 /// What happens to Events: nothing but a further one of the series.
 pub(super) fn event() -> impl Strategy<Value = Edit> {
     (2..5).prop_flat_map(|count| {
-        Just(set(
-            &["series"],
-            json!({"count": count, "lastObservedTime": "2026-01-01T00:01:00.000001Z"}),
-        ))
+        Just(set(&["series"], json!({"count": count, "lastObservedTime": "2026-01-01T00:01:00.000001Z"})))
     })
 }

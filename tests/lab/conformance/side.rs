@@ -85,10 +85,11 @@ impl Side for Modelled {
     async fn namespace_emptied(&mut self, _namespace: &str) {}
 
     async fn events(&mut self) -> Vec<Vec<Value>> {
-        let all = |(watch, first, from): (Watch, Vec<Value>, u64)| match self.server.events_after(&watch, from) {
-            Ok(later) => first.into_iter().chain(later.iter().map(|(_, line)| event(line))).collect(),
-            Err(answer) => vec![event(answer.body())],
-        };
+        let all =
+            |(watch, first, from): (Watch, Vec<Value>, u64)| match self.server.events_after(&watch, from) {
+                Ok(later) => first.into_iter().chain(later.iter().map(|(_, line)| event(line))).collect(),
+                Err(answer) => vec![event(answer.body())],
+            };
         std::mem::take(&mut self.watches).into_iter().map(all).collect()
     }
 }
@@ -105,13 +106,9 @@ struct Seen<'a> {
 
 /// Runs a sequence, between a first list with a watch and a last object, so that nothing is missed at either end.
 pub(super) async fn run<S: Side>(side: &mut S, namespace: &str, steps: &[Step]) -> Transcript {
-    let mut seen =
-        Seen { namespace, objects: BTreeMap::new(), listed: String::new(), next_page: None };
+    let mut seen = Seen { namespace, objects: BTreeMap::new(), listed: String::new(), next_page: None };
     let mut exchanges = Vec::new();
-    let first = [
-        Step::List { resource: Resource::SnapshotJobs, limit: Some(500) },
-        Step::Watch(From::List),
-    ];
+    let first = [Step::List { resource: Resource::SnapshotJobs, limit: Some(500) }, Step::Watch(From::List)];
     let last = Step::Create {
         resource: Resource::SnapshotJobs,
         name: "the-last",
@@ -144,7 +141,8 @@ impl Seen<'_> {
     /// The request of a step; `None` for one that has no sense yet.
     fn request(&self, step: &Step) -> Option<Request<Bytes>> {
         let request = |method: Method, path: String, body: Option<&Value>| {
-            let form = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+            let form =
+                if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
             let body = body.map(|body| serde_json::to_vec(body).expect("JSON")).unwrap_or_default();
             Request::builder()
                 .method(method)
@@ -200,7 +198,8 @@ impl Seen<'_> {
                 request(Method::DELETE, self.path(*resource, name), Some(&options))
             }
             Step::Watch(from) => {
-                let objects = self.objects.iter().filter(|((resource, _), _)| *resource == Resource::SnapshotJobs);
+                let objects =
+                    self.objects.iter().filter(|((resource, _), _)| *resource == Resource::SnapshotJobs);
                 let versions: Vec<&str> = objects
                     .flat_map(|(_, versions)| versions)
                     .filter_map(|object| object["metadata"]["resourceVersion"].as_str())
@@ -208,7 +207,8 @@ impl Seen<'_> {
                 let from = match from {
                     From::Anything => String::new(),
                     From::StreamingList => {
-                        "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0".to_owned()
+                        "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0"
+                            .to_owned()
                     }
                     From::List => format!("&resourceVersion={}", self.listed),
                     From::Object(index) => {
@@ -230,7 +230,8 @@ impl Seen<'_> {
     }
 
     fn path(&self, resource: Resource, name: &str) -> String {
-        let group = if resource.group().is_empty() { "/api".into() } else { format!("/apis/{}", resource.group()) };
+        let group =
+            if resource.group().is_empty() { "/api".into() } else { format!("/apis/{}", resource.group()) };
         let namespace =
             if resource.namespaced() { format!("/namespaces/{}", self.namespace) } else { String::new() };
         let name = if name.is_empty() { String::new() } else { format!("/{name}") };

@@ -12,9 +12,21 @@ use crate::api_server::Resource;
 /// One request.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Create { resource: Resource, name: &'static str, base: Base, edits: Vec<Edit> },
-    Get { resource: Resource, name: &'static str, status: bool },
-    List { resource: Resource, limit: Option<usize> },
+    Create {
+        resource: Resource,
+        name: &'static str,
+        base: Base,
+        edits: Vec<Edit>,
+    },
+    Get {
+        resource: Resource,
+        name: &'static str,
+        status: bool,
+    },
+    List {
+        resource: Resource,
+        limit: Option<usize>,
+    },
     /// The next page of the last list that had one.
     NextPage,
     Replace {
@@ -26,8 +38,20 @@ pub(super) enum Step {
         uid: Uid,
         edits: Vec<Edit>,
     },
-    Patch { resource: Resource, name: &'static str, status: bool, version: Version, uid: Uid, edits: Vec<Edit> },
-    Delete { resource: Resource, name: &'static str, uid: Uid, version: Version },
+    Patch {
+        resource: Resource,
+        name: &'static str,
+        status: bool,
+        version: Version,
+        uid: Uid,
+        edits: Vec<Edit>,
+    },
+    Delete {
+        resource: Resource,
+        name: &'static str,
+        uid: Uid,
+        version: Version,
+    },
     Watch(From),
     DeleteNamespace,
 }
@@ -198,7 +222,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
 /// A sequence about one object, which a finalizer holds when its namespace is deleted.
 pub(super) fn terminating() -> impl Strategy<Value = Vec<Step>> {
     let only = || Just(NAMES[0]);
-    (vec(job_step(only()), 0..6), vec(prop_oneof![5 => job_step(only()).boxed(), 2 => other_step().boxed()], 4..16))
+    (
+        vec(job_step(only()), 0..6),
+        vec(prop_oneof![5 => job_step(only()).boxed(), 2 => other_step().boxed()], 4..16),
+    )
         .prop_map(|(mut steps, after)| {
             steps.push(Step::DeleteNamespace);
             steps.extend(after);

@@ -177,7 +177,8 @@ fn whole_seconds(time: &Value) -> Value {
 /// The API server lists what is wrong in no order.
 fn order_causes(body: &mut Value) {
     let name = body["details"]["name"].as_str().unwrap_or_default().to_owned();
-    let Some(Value::Array(causes)) = body.get_mut("details").and_then(|details| details.get_mut("causes")) else {
+    let Some(Value::Array(causes)) = body.get_mut("details").and_then(|details| details.get_mut("causes"))
+    else {
         return;
     };
     if causes.len() < 2 {
