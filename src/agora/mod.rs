@@ -8,6 +8,7 @@
 
 pub mod bodies;
 pub mod budget;
+pub mod carrier;
 pub mod classify;
 pub mod client;
 pub mod endpoints;
@@ -18,6 +19,6 @@ pub mod regions;
 pub mod reply;
 pub mod settings;
 pub mod token;
-mod transport;
+pub mod transport;
 pub mod wire;
 pub mod words;

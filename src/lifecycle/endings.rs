@@ -198,7 +198,9 @@ pub(super) fn failed(seen: &mut Observed, mut refusal: Refusal) {
             "{}. Mend the spec, or what it refers to and then set annotation agora-snapshot.dev/restart to a new value.",
             refusal.words
         );
-        // The session in hand, if any, is stopped all the same.
+        // The session in hand, if any, is stopped all the same; one in doubt is asked about again, but not at once.
+        let wait = backoff::after_failure(u32::try_from(failures).unwrap_or(u32::MAX), &seen.timing);
+        seen.memory.attempt_gate = seen.now.mono + wait;
         seen.status.next_attempt_time = None;
         seen.memory.refusal = Some(refusal.clone());
         finish(seen, refusal.reason, &words);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::client::{HttpClient, HttpConnector};
+use object_store::client::{HttpClient, HttpConnector, HttpService};
 use object_store::list::PaginatedListStore;
 use object_store::{ClientOptions, RetryConfig};
 
@@ -57,7 +57,7 @@ impl fmt::Debug for Keys {
 
 /// Connections that all buckets share. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Connections(reqwest::Client);
+pub struct Connections(HttpClient);
 
 impl Connections {
     /// No connection yet. Redirects are not followed: the signature names the host. `request_limit` is for one
@@ -74,13 +74,18 @@ impl Connections {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("agora-snapshot-operator/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map(Self)
+            .map(|client| Self(HttpClient::new(client)))
+    }
+
+    /// Over something else than the network, with a time limit of its own.
+    pub fn over(service: impl HttpService) -> Self {
+        Self(HttpClient::new(service))
     }
 }
 
 impl HttpConnector for Connections {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+        Ok(self.0.clone())
     }
 }
 

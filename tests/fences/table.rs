@@ -188,7 +188,7 @@ pub(crate) const FENCES: &[Fence] = &[
             "            SessionState::Claimed | SessionState::Stopping if REMOVED => {}\n            SessionState::Claimed | SessionState::Stopping => return None,",
         )],
         suite: Suite::Lib,
-        tests: &["plan::tests::never"],
+        tests: &["answers::tests::a_start_that_may"],
     },
     // === a lost sid ===
     Fence {
@@ -415,7 +415,7 @@ pub(crate) const FENCES: &[Fence] = &[
             "    uids.into_iter().find(|uid| REMOVED || *uid != session.recorder_uid)",
         )],
         suite: Suite::Lib,
-        tests: &["handover::"],
+        tests: &["plan::tests::a_session_that_shall_run"],
     },
     Fence {
         name: "at most one handover a minute",

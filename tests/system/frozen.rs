@@ -16,14 +16,19 @@ use crate::killing::{
 };
 use crate::role;
 use crate::telling::assert_has;
-use crate::world::{Plan, SOON, World};
+use crate::vendor::ALL;
+use crate::world::{Plan, SOON, World, condition};
 
 /// Half a minute of the vendor's clock in a second, by which stored times, that have whole seconds, may be wrong; the end
 /// of a resourceId is overstated by as much.
 const SCALE: u32 = 30;
 
-/// Over five minutes of the vendor's clock.
-const FROZEN: Duration = Duration::from_secs(330 / SCALE as u64);
+/// Where no resourceId matters: the sleep is shorter than the limit of a call to the API server, so that its answer is
+/// taken as if nothing had been.
+const STOP_SCALE: u32 = 40;
+
+/// Of the vendor's clock; a resourceId lives for five minutes.
+const FROZEN: Duration = Duration::from_secs(330);
 
 /// The moments in the life of a session at which an operator stops breathing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,10 +41,19 @@ enum Moment {
     Sent,
     /// The session runs, the answer to its start is on its way.
     Started,
-    /// That the session is being stopped is on its way to the API server.
+    /// That the session is being stopped is on its way to the API server, and arrives when all is over.
     Stopping,
     /// That the session is being stopped is stored, the stop not yet sent.
     StopStored,
+}
+
+impl Moment {
+    fn scale(self) -> u32 {
+        match self {
+            Self::Acquired | Self::Claimed | Self::Sent | Self::Started => SCALE,
+            Self::Stopping | Self::StopStored => STOP_SCALE,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,20 +71,21 @@ async fn at_every_moment_of_a_session() {
     );
     tell(&format!(
         "frozen: 6 moments without leader election and 1 with it, {} s of the vendor's time each: no duplicate",
-        (FROZEN * SCALE).as_secs()
+        FROZEN.as_secs()
     ));
 }
 
 /// Two replicas that both work, as in a rolling update that found a node asleep.
 async fn without_lease(name: &'static str, moment: Moment) {
-    let mut world = plan(name).make_without_operator().await;
+    let mut world = plan(name, moment.scale()).make_without_operator().await;
     let (mut frozen, gate) = first_operator(&world).await;
     freeze_at(&world, &mut frozen, &gate, moment).await;
     let began = Instant::now();
     world.start_operator().await;
     the_other_does_it(&world, moment).await;
     let session = current(&world).await;
-    tokio::time::sleep_until((began + FROZEN).into()).await;
+    tokio::time::sleep_until((began + FROZEN / moment.scale()).into()).await;
+    gate.requests.open();
     frozen.process().resume();
 
     let visits = async || (visits_of(&frozen).await > 1).then_some(());
@@ -91,18 +106,19 @@ async fn with_lease(name: &'static str, moment: Moment) {
         "--leader-election-renew-deadline=2s",
         "--leader-election-retry-period=500ms",
     ];
-    let plan = election.iter().fold(plan(name), |plan, argument| plan.operator_argument(argument));
+    let plan =
+        election.iter().fold(plan(name, moment.scale()), |plan, argument| plan.operator_argument(argument));
     let mut world = plan.make_without_operator().await;
     world.operator_options.arguments.push(format!("--operator-namespace={}", world.namespace));
     world.grant(role::leader_election()).await;
     let (mut frozen, gate) = first_operator(&world).await;
-    // It is not ready as a standby, which is what it shall be.
+    // The standby.
     world.start_operator().await;
     freeze_at(&world, &mut frozen, &gate, moment).await;
     let began = Instant::now();
     the_other_does_it(&world, moment).await;
     let session = current(&world).await;
-    tokio::time::sleep_until((began + FROZEN).into()).await;
+    tokio::time::sleep_until((began + FROZEN / moment.scale()).into()).await;
     frozen.process().resume();
     let status = frozen.process().ended_within(SOON).await.expect("it ends by itself");
     assert_eq!(status.code(), Some(1), "{}", frozen.process().log());
@@ -114,8 +130,8 @@ async fn with_lease(name: &'static str, moment: Moment) {
     world.end().await;
 }
 
-fn plan(name: &'static str) -> Plan {
-    let plan = Plan::new(name).faster(SCALE).setting("alreadyStartedSid", "present");
+fn plan(name: &'static str, scale: u32) -> Plan {
+    let plan = Plan::new(name).faster(scale).setting("alreadyStartedSid", "present");
     plan.operator_argument("--snapshot-status-interval=24h")
 }
 
@@ -133,7 +149,7 @@ async fn first_operator(world: &World) -> (Operator, Gate) {
 async fn freeze_at(world: &World, operator: &mut Operator, gate: &Gate, moment: Moment) {
     world.simulator.join("lobby", 7).await.expect("a user joins");
     let fault = match moment {
-        Moment::Acquired | Moment::Claimed => Some(json!({"verb": "acquire", "delayAfterMs": 1_000})),
+        Moment::Acquired | Moment::Claimed => Some(json!({"verb": "acquire", "delayAfterMs": 3_000})),
         Moment::Sent => Some(json!({"verb": "start", "delayBeforeMs": 4_000})),
         Moment::Started => Some(json!({"verb": "start", "delayAfterMs": 3_000})),
         Moment::Stopping | Moment::StopStored => None,
@@ -178,7 +194,6 @@ async fn freeze_at(world: &World, operator: &mut Operator, gate: &Gate, moment: 
         }
     }
     operator.process().suspend();
-    gate.requests.open();
     gate.answers.open();
     if matches!(moment, Moment::Acquired | Moment::Claimed) {
         assert!(world.calls("start").await.is_empty(), "no start was sent");
@@ -223,6 +238,41 @@ async fn assert_all_is_well(world: &World, moment: Moment, session: &Value) {
     assert_accounted_for(world, "lobby", Some(&job)).await;
 }
 
+/// What the one who is awake sends for the sleeper's claim is refused. As long as the sleeper may wake and be heard, the
+/// claim is kept and nothing else is asked for: a session of another claim would run beside the sleeper's, or be evicted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_is_kept_while_a_sleeper_may_start_it() {
+    let mut world = plan("frozen-refused", SCALE).make_without_operator().await;
+    let (mut frozen, gate) = first_operator(&world).await;
+    freeze_at(&world, &mut frozen, &gate, Moment::Claimed).await;
+    let claim = current(&world).await;
+    world.answer("start", ALL, 400, json!({"code": 2, "reason": "bad"})).await;
+    world.start_operator().await;
+    world.until_calls(&[("verb", "start"), ("answered", "true")], 1).await;
+    world.patch("lobby", json!({"spec": {"intervalSeconds": 240}})).await;
+    let starts = world.until_calls(&[("verb", "start"), ("answered", "true")], 2).await;
+    assert!(starts.iter().all(|start| start["resourceId"] == claim["resourceId"]), "{starts:#?}");
+    world.mend().await;
+    frozen.process().resume();
+
+    let is_new = |job: &Value| job["status"]["observedGeneration"] == 2 && says_capturing(job);
+    world.until("lobby", "the edited job to be captured", SOON, is_new).await;
+    let visits = async || (visits_of(&frozen).await > 1).then_some(());
+    world.eventually("the one that slept to visit the job", SOON, visits).await;
+    until_silent(&world, 2).await;
+    let job = json!(world.jobs().get("lobby").await.expect("the job"));
+    assert_accounted_for(&world, "lobby", Some(&job)).await;
+    assert!(world.calls("acquire").await.len() <= 2, "one more for the edit");
+    let log = frozen.process().log_file().to_owned();
+    assert!(frozen.process().stop(SOON).await.expect("it ends").success());
+    world.keep_log(&log);
+    world.end().await;
+}
+
+fn says_capturing(job: &Value) -> bool {
+    condition(job, "Ready").is_some_and(|ready| ready["reason"] == "Capturing")
+}
+
 // === at random ===
 
 /// Replicas that all work, and stand still at random, nearly all of the time.
@@ -237,7 +287,7 @@ const AWAKE: Duration = Duration::from_secs(2);
 async fn at_random_moments() {
     let seed = number("FREEZING_SEED", rand::random_range(0..1_000_000));
     let sleeps = number("FREEZING_SLEEPS", 3);
-    let mut world = plan("frozen-random").make_without_operator().await;
+    let mut world = plan("frozen-random", SCALE).make_without_operator().await;
     let names: Vec<String> = (1..=JOBS).map(|n| format!("room{n}")).collect();
     join_all(names.iter().map(async |name| {
         world.simulator.join(name, 7).await.expect("a user joins");
@@ -272,7 +322,7 @@ async fn at_random_moments() {
     tell(&format!(
         "frozen at random (seed {seed}): {} sleeps of {} s of the vendor's time, {JOBS} jobs, {changes} changes, {} sessions",
         REPLICAS * sleeps,
-        (FROZEN * SCALE).as_secs(),
+        FROZEN.as_secs(),
         world.sessions().await.len(),
     ));
     for replica in &mut replicas {
@@ -287,7 +337,7 @@ async fn sleep_and_wake(mut process: Process, sleeps: u64, mut random: StdRng) -
     for _ in 0..sleeps {
         tokio::time::sleep(AWAKE.mul_f64(random.random())).await;
         process.suspend();
-        tokio::time::sleep(FROZEN).await;
+        tokio::time::sleep(FROZEN / SCALE).await;
         process.resume();
     }
     process

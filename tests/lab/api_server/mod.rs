@@ -88,6 +88,11 @@ impl ApiServer {
         self.store.revision()
     }
 
+    /// An object as it is now, for who looks on.
+    pub(crate) fn object(&self, resource: Resource, namespace: &str, name: &str) -> Option<&Value> {
+        self.store.get(&store::Key::new(resource, namespace, name)).map(AsRef::as_ref)
+    }
+
     fn next_uid(&mut self) -> String {
         self.uids += 1;
         format!("00000000-0000-4000-8000-{:012x}", self.uids)
