@@ -101,6 +101,11 @@ impl Script {
         Self { stages, at: 0, entered: None, reached: None }
     }
 
+    /// A third hand has changed what was waited for: it is waited for again.
+    pub(crate) fn disturbed(&mut self, now: Timestamp) {
+        (self.entered, self.reached) = (Some(now), None);
+    }
+
     /// What the operator may do now.
     fn rest(&self) -> Rest {
         if self.reached.is_some() { self.stage().rest } else { Rest::No }
