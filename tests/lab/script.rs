@@ -192,6 +192,9 @@ fn suspended(world: &mut Inner) -> Result<(), String> {
 }
 
 fn gone(world: &mut Inner) -> Result<(), String> {
+    if world.news_on_its_way() {
+        return Err("what the operator knows is still old".to_owned());
+    }
     match world.job() {
         Some(job) => Err(format!("it is still there: {}", job["status"]["conditions"])),
         None => nothing_runs(world),

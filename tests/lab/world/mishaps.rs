@@ -64,7 +64,34 @@ pub(super) struct Delivery {
     pub(super) again: Option<Timestamp>,
 }
 
+/// After the last news the operator may have to find out that there is nothing to be done: a session that an old status
+/// named is dead after some answers, two minutes at least.
+const SETTLED: Duration = Duration::from_secs(300);
+
+impl Mishap {
+    /// So long may the news of an event take, or the way back to what is.
+    fn delay(self) -> Duration {
+        match self {
+            Self::OneBehind => BEHIND,
+            Self::TwoBehind => BEHIND * 2,
+            Self::ThreeBehind => BEHIND * 3,
+            Self::Held => HELD,
+            Self::Lost => RELIST,
+            Self::Swapped => OVERTAKEN,
+            Self::Doubled | Self::Broken | Self::Expired => Duration::ZERO,
+        }
+    }
+}
+
 impl Inner {
+    /// Whether the operator may still learn, or have just learnt, of something that is over.
+    pub(crate) fn news_on_its_way(&self) -> bool {
+        self.misdelivery.as_ref().is_some_and(|mis| {
+            let last = mis.arrived.values().max().copied().unwrap_or(mis.since).max(mis.since);
+            self.now() < last + mis.mishap.delay() + SETTLED
+        })
+    }
+
     /// From now on the watch misbehaves so.
     pub(super) fn misdeliver(&mut self, mishap: Mishap, version: u64) {
         let since = self.now();
@@ -84,14 +111,11 @@ impl Inner {
         let count = events.len();
         match mis.mishap {
             Mishap::OneBehind | Mishap::TwoBehind | Mishap::ThreeBehind => {
-                let behind = match mis.mishap {
-                    Mishap::OneBehind => 1,
-                    Mishap::TwoBehind => 2,
-                    _ => 3,
-                };
-                let due = |version: u64| arrived(version) + BEHIND * behind;
+                let delay = mis.mishap.delay();
+                let behind = (delay.as_secs() / BEHIND.as_secs()) as usize;
+                let due = |version: u64| arrived(version) + delay;
                 let is_due = |index: usize, version: u64| {
-                    version <= mis.version || count - index > behind as usize || due(version) <= now
+                    version <= mis.version || count - index > behind || due(version) <= now
                 };
                 let due_now =
                     events.iter().enumerate().take_while(|(index, (version, _))| is_due(*index, *version));
