@@ -25,6 +25,7 @@ use crate::cluster::stored::StoredJob;
 use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
 use crate::probes::{self, Health};
+use crate::reconcile::chance::Chance;
 use crate::reconcile::clock::Clock;
 use crate::reconcile::memories::Memories;
 use crate::reconcile::meter::Meter;
@@ -208,6 +209,7 @@ pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Resul
         neighbours: Neighbours::default(),
         memories: Memories::default(),
         clock: Clock::new(reach.time_scale),
+        chance: Chance::default(),
         timing: Timing::default(),
         metrics: metrics.clone(),
         operator_namespace,
@@ -218,8 +220,9 @@ pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Resul
     })
 }
 
-/// Watches and visits until told to end; then finishes the visits under way.
-async fn control(
+/// Watches and visits until told to end; then finishes the visits under way. The program in small, for tests too: what it is
+/// made of may be anything that speaks to an API server.
+pub async fn control(
     settings: Settings,
     client: Client,
     context: Arc<Context>,

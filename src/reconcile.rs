@@ -22,6 +22,8 @@ use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
 use crate::snapshots::Connections;
 
+mod begin;
+pub mod chance;
 pub mod clock;
 pub mod farewell;
 pub mod look;
@@ -33,6 +35,7 @@ mod perform;
 mod save;
 mod tell;
 
+use chance::Chance;
 use clock::Clock;
 use memories::{Kept, Memories};
 use neighbours::Neighbours;
@@ -54,6 +57,8 @@ pub struct Context {
     pub memories: Memories,
     /// The time.
     pub clock: Clock,
+    /// Randomness.
+    pub chance: Chance,
     /// The constants of time.
     pub timing: Timing,
     /// Numbers.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::budget::{Budget, JobKey, Priority, Reservation};
+use super::carrier::Network;
 use super::classify;
 use super::endpoints::{Endpoints, Route};
 use super::exchange::{Call, Exchange, Sender};
@@ -109,8 +110,12 @@ impl Client {
             true => Endpoints::of_vendor(settings.home, scale),
             false => Endpoints::given(bases, scale),
         };
-        let (http, limits) = (settings.http_client()?, settings.limits);
-        let sender = Sender { http, endpoints, limits, observer: settings.observer.clone() };
+        let limits = settings.limits;
+        let carrier = match &settings.carrier {
+            Some(carrier) => carrier.clone(),
+            None => Arc::new(Network { http: settings.http_client()?, connect: limits.connect }),
+        };
+        let sender = Sender { carrier, endpoints, limits, observer: settings.observer.clone() };
         Ok(Self { shared: Arc::new(Shared { sender, budget: Budget::new(scale) }) })
     }
 

@@ -1,20 +1,23 @@
-//! One request to the vendor, once: endpoint, HTTP, time limit, and what came back.
+//! One request to the vendor, once: endpoint, headers, time limit, and what came back.
 //!
-//! Whose turn it is was settled before, in `client`; what an answer proves is `classify`'s.
+//! Whose turn it is was settled before, in `client`; what carries it is `carrier`', what an answer proves `classify`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, Response};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
+use super::carrier::{Carrier, Inbound, Outbound};
 use super::endpoints::{Endpoint, Endpoints, Health, Route};
 use super::material::Account;
 use super::observe::{Ending, Observer, Request, Verb};
-use super::reply::{LONGEST_BODY, Reply};
+use super::reply::Reply;
 use super::settings::Limits;
 use super::transport::Fault;
 
@@ -46,7 +49,7 @@ pub(super) struct Exchange {
 
 /// Sends requests.
 pub(super) struct Sender {
-    pub(super) http: reqwest::Client,
+    pub(super) carrier: Arc<dyn Carrier>,
     pub(super) endpoints: Endpoints,
     pub(super) limits: Limits,
     pub(super) observer: Arc<dyn Observer>,
@@ -73,63 +76,45 @@ impl Sender {
         call: &Call<'_>,
         endpoint: &Endpoint,
     ) -> (Result<Reply, Fault>, Option<Timestamp>) {
-        let Limits { connect, .. } = self.limits;
-        let response = self.request(call, endpoint).send().await;
-        let mut response = match response {
-            Ok(response) => response,
-            Err(error) => {
-                let fault = Fault::of(&error, connect, call.limit, None);
-                tracing::debug!(verb = call.verb.as_str(), domain = endpoint.domain(), %fault, "request failed");
+        let (verb, domain) = (call.verb.as_str(), endpoint.domain());
+        let Inbound { http, headers, body } = match self.carrier.carry(outbound(call, endpoint)).await {
+            Ok(returned) => returned,
+            Err(fault) => {
+                tracing::debug!(verb, domain, %fault, "request failed");
                 return (Err(fault), None);
             }
         };
-        let http = response.status().as_u16();
-        let headers = response.headers();
         // For the vendor's support; it never goes into words, which must be stable.
         let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("");
-        let domain = endpoint.domain();
-        tracing::debug!(verb = call.verb.as_str(), domain, http, request_id, "answered");
-        let server_date = date(headers);
-        let retry_after = retry_after(headers, server_date);
-        let body = match read(&mut response).await {
-            Ok(body) => body,
-            Err(error) => return (Err(Fault::of(&error, connect, call.limit, Some(http))), server_date),
-        };
+        tracing::debug!(verb, domain, http, request_id, "answered");
+        let server_date = date(&headers);
+        let retry_after = retry_after(&headers, server_date);
         (Ok(Reply::new(http, retry_after, body.as_deref())), server_date)
-    }
-
-    fn request(&self, call: &Call<'_>, endpoint: &Endpoint) -> reqwest::RequestBuilder {
-        let mut url = endpoint.base.clone();
-        url.path_segments_mut()
-            .expect("endpoints are http or https, whose URLs have a path")
-            .pop_if_empty()
-            .extend(["v1", "apps", call.app_id, "cloud_recording"])
-            .extend(call.path);
-        let (id, secret) = (&call.account.customer_id, &call.account.customer_secret);
-        let method = if call.body.is_some() { Method::POST } else { Method::GET };
-        let request = self
-            .http
-            .request(method, url)
-            .basic_auth(id.expose_secret(), Some(secret.expose_secret()))
-            .header(CONTENT_TYPE, JSON)
-            .timeout(call.limit);
-        match &call.body {
-            Some(body) => request.body(body.clone()),
-            None => request,
-        }
     }
 }
 
-/// The body, or `None` if it is longer than any of the vendor's.
-async fn read(response: &mut Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LONGEST_BODY {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
+fn outbound(call: &Call<'_>, endpoint: &Endpoint) -> Outbound {
+    let mut url = endpoint.base.clone();
+    url.path_segments_mut()
+        .expect("endpoints are http or https, whose URLs have a path")
+        .pop_if_empty()
+        .extend(["v1", "apps", call.app_id, "cloud_recording"])
+        .extend(call.path);
+    let method = if call.body.is_some() { Method::POST } else { Method::GET };
+    let headers = HeaderMap::from_iter([
+        (AUTHORIZATION, authorization(call.account)),
+        (CONTENT_TYPE, HeaderValue::from_static(JSON)),
+    ]);
+    Outbound { method, url, headers, body: call.body.clone(), limit: call.limit }
+}
+
+fn authorization(account: &Account) -> HeaderValue {
+    let (id, secret) = (&account.customer_id, &account.customer_secret);
+    let pair = STANDARD.encode(format!("{}:{}", id.expose_secret(), secret.expose_secret()));
+    let mut value = HeaderValue::try_from(format!("Basic {pair}"))
+        .expect("base64 is made of letters that a header takes");
+    value.set_sensitive(true);
+    value
 }
 
 /// Whether the endpoint did its part. A gateway that has lost the service behind it did not, nor did a page of

@@ -8,16 +8,17 @@
 
 pub mod bodies;
 pub mod budget;
-mod classify;
+pub mod carrier;
+pub mod classify;
 pub mod client;
 pub mod endpoints;
 mod exchange;
 pub mod material;
 pub mod observe;
 pub mod regions;
-mod reply;
+pub mod reply;
 pub mod settings;
 pub mod token;
-mod transport;
+pub mod transport;
 pub mod wire;
-mod words;
+pub mod words;

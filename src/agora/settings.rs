@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::redirect::Policy;
 
+use super::carrier::Carrier;
 use super::endpoints::Region;
 use super::observe::{Observer, Unobserved};
 
@@ -56,6 +57,8 @@ pub struct ClientSettings {
     pub scale: f64,
     /// Is told of every request.
     pub observer: Arc<dyn Observer>,
+    /// What carries the requests instead of the network.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl Default for ClientSettings {
@@ -68,6 +71,7 @@ impl Default for ClientSettings {
             ca_bundle: None,
             scale: 1.0,
             observer: Arc::new(Unobserved),
+            carrier: None,
         }
     }
 }

@@ -12,15 +12,23 @@ use crate::lifecycle::outcome::Kind;
 
 /// Why there is no (whole) answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The host name did not resolve.
     Name,
     /// No connection, or no TLS on it; says why.
     Unreachable(String),
     /// Nothing, or not all, within the limit.
-    TimedOut { limit: Duration, http: Option<u16> },
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+        /// HTTP status, if that much came.
+        http: Option<u16>,
+    },
     /// The connection broke.
-    Lost { http: Option<u16> },
+    Lost {
+        /// HTTP status, if that much came.
+        http: Option<u16>,
+    },
 }
 
 impl Fault {

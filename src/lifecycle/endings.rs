@@ -124,12 +124,15 @@ fn has_snapshots(seen: &Observed, session: &Session) -> bool {
 
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
+    if answer.kind == Kind::QuotaExceeded
+        && let Some(running) = seen.running().map(|session| session.attempt)
+    {
+        // Two at a time is more than there is room for: one after the other.
+        seen.memory.stop_first = Some(running);
+        return;
+    }
     let own = answer.kind == Kind::Conflict && former_may_be_leaving(seen);
     let mut refusal = if own { words::leaving() } else { words::refusal(answer) };
-    if answer.kind == Kind::QuotaExceeded {
-        // Two at a time is more than there is room for.
-        seen.memory.stop_first = seen.running().map(|session| session.attempt);
-    }
     if answer.kind == Kind::InvalidParameter
         && let Some(hint) = seen.spec.as_ref().ok().and_then(words::short_interval)
     {
@@ -195,7 +198,9 @@ pub(super) fn failed(seen: &mut Observed, mut refusal: Refusal) {
             "{}. Mend the spec, or what it refers to and then set annotation agora-snapshot.dev/restart to a new value.",
             refusal.words
         );
-        // The session in hand, if any, is stopped all the same.
+        // The session in hand, if any, is stopped all the same; one in doubt is asked about again, but not at once.
+        let wait = backoff::after_failure(u32::try_from(failures).unwrap_or(u32::MAX), &seen.timing);
+        seen.memory.attempt_gate = seen.now.mono + wait;
         seen.status.next_attempt_time = None;
         seen.memory.refusal = Some(refusal.clone());
         finish(seen, refusal.reason, &words);

@@ -140,8 +140,8 @@ pub fn plan(seen: &Observed) -> Step {
     let step = match intent {
         Intent::Capture => capture(seen),
         Intent::Hold => hold(seen),
-        Intent::Suspend => end_all(seen, StopCause::Unwanted),
-        Intent::Finish(_) => end_all(seen, StopCause::TimeOver),
+        Intent::Suspend => or_begin(seen, end_all(seen, StopCause::Unwanted)),
+        Intent::Finish(_) => or_begin(seen, end_all(seen, StopCause::TimeOver)),
         Intent::Rest => rest(seen),
         Intent::Withdraw => withdraw(seen),
         Intent::Delete => delete(seen),
@@ -163,9 +163,14 @@ fn capture(seen: &Observed) -> Step {
         | SessionState::Stopping
         | SessionState::Uncontrollable => settle(seen, session, StopCause::Unwanted),
     });
-    match (waiting.wait(), start::due(seen)) {
+    or_begin(seen, waiting)
+}
+
+/// The start that is due, if there is nothing else to do.
+fn or_begin(seen: &Observed, step: Step) -> Step {
+    match (step.wait(), start::due(seen)) {
         (Some(wait), Some(next)) => no_later(begin(seen, next), wait),
-        (_, _) => waiting,
+        (_, _) => step,
     }
 }
 
@@ -204,7 +209,7 @@ fn end_all(seen: &Observed, cause: StopCause) -> Step {
 
 fn rest(seen: &Observed) -> Step {
     if !seen.status.sessions.is_empty() {
-        return end_all(seen, StopCause::Unwanted);
+        return or_begin(seen, end_all(seen, StopCause::Unwanted));
     }
     let time_to_live = seen.spec.as_ref().ok().and_then(|spec| spec.ttl_seconds_after_finished);
     match (time_to_live, &seen.status.completion_time) {

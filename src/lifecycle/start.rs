@@ -25,9 +25,12 @@ pub struct NextStart {
 
 /// The start that is due, whatever stands in its way.
 pub fn due(seen: &Observed) -> Option<NextStart> {
-    if intent(seen) != Intent::Capture {
-        return None;
-    }
+    let wanted = match intent(seen) {
+        Intent::Capture => true,
+        // Else a doubt would last for ever where nothing shall run: a few billed seconds buy certainty.
+        Intent::Suspend | Intent::Finish(_) | Intent::Rest => false,
+        Intent::Hold | Intent::Withdraw | Intent::Delete => return None,
+    };
     let (mut running, mut unresolved) = (Vec::new(), Vec::new());
     for session in &seen.status.sessions {
         match session.state {
@@ -38,8 +41,8 @@ pub fn due(seen: &Observed) -> Option<NextStart> {
         }
     }
     match (running.as_slice(), unresolved.as_slice()) {
-        ([], []) => fresh_uid(seen).map(|recorder_uid| NextStart { recorder_uid, in_doubt: None }),
-        ([one], []) if handover::is_wanted(seen, one) => {
+        ([], []) if wanted => fresh_uid(seen).map(|recorder_uid| NextStart { recorder_uid, in_doubt: None }),
+        ([one], []) if wanted && handover::is_wanted(seen, one) => {
             handover::successor_uid(seen, one).map(|recorder_uid| NextStart { recorder_uid, in_doubt: None })
         }
         ([], [first, others @ ..]) => {

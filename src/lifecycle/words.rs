@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::bounds::OrphanCause;
+use super::intent::Intent;
 use super::observed::Refusal;
 use super::outcome::{Answer, Kind};
 use crate::api::status::Session;
@@ -114,17 +115,26 @@ pub fn capturing(session: &Session) -> String {
 }
 
 /// A session that may run and whose sid is not known: what is done about it, and until when.
-pub fn recovering(session: &Session, obstacle: Option<&str>, wanted: bool, fence: Timestamp) -> String {
+pub fn recovering(session: &Session, obstacle: Option<&str>, intent: Intent, fence: Timestamp) -> String {
     let searching = match obstacle {
         None => "It is looked for in the names of the snapshots in the bucket".to_owned(),
         Some(why) => format!("It cannot be looked for in the bucket: {why}"),
     };
-    let next = match wanted {
-        true => format!(
+    let next = match intent {
+        Intent::Capture => format!(
             "If it is not found, a start with the same recorder uid shows after {fence} whether the session still \
              runs; nothing else is started until then, lest two be billed."
         ),
-        false => "It is stopped as soon as it is found; until then it may be billed.".to_owned(),
+        Intent::Suspend | Intent::Finish(_) | Intent::Rest => format!(
+            "It is stopped as soon as it is found. If it is not, a start with the same recorder uid, which is stopped at \
+             once, shows after {fence} whether the session still runs."
+        ),
+        Intent::Delete => format!(
+            "It is stopped as soon as it is found. If it is not until 15 minutes after {fence}, it is reported and let go."
+        ),
+        Intent::Hold | Intent::Withdraw => {
+            "It is stopped as soon as it is found; until then it may be billed.".to_owned()
+        }
     };
     format!(
         "A session of channel {} may run with recorder uid {} whose sid is not known (resourceId {}). {searching}. {next} \

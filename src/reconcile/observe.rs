@@ -40,7 +40,7 @@ pub(super) async fn observe<'a>(
     let mut seen = Observed {
         now: context.clock.now(),
         timing: context.timing,
-        jitter: rand::random(),
+        jitter: context.chance.draw(),
         job,
         withdrawing: context.withdrawing,
         spec,
@@ -167,7 +167,7 @@ impl Visit<'_> {
         let Ok(spec) = self.seen.spec.clone() else { return Ok(()) };
         let (spec, recorder_uid) = self.to_be_started(&spec);
         let now = self.seen.now.wall;
-        let material = Material::gather(&spec, recorder_uid, secrets, now, rand::random());
+        let material = Material::gather(&spec, recorder_uid, secrets, now, self.context.chance.draw());
         let material = material.map_err(|problem| secret_problem(&problem))?;
         bodies::start_body(&spec, recorder_uid, &material).map_err(|problem| body_problem(&problem))?;
         self.seen.keys_end = material.sts_end;

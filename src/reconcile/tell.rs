@@ -178,7 +178,7 @@ impl Visit<'_> {
     /// From the object's creation to its first sid.
     fn count_start_latency(&self) {
         if let Some(created) = self.stored.creation_timestamp() {
-            let latency = Timestamp::now().duration_since(created.0);
+            let latency = self.context.clock.now().wall.duration_since(created.0);
             self.context.metrics.start_latency(latency.try_into().unwrap_or_default());
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::client::{HttpClient, HttpConnector};
+use object_store::client::{HttpClient, HttpConnector, HttpService};
 use object_store::list::PaginatedListStore;
 use object_store::{ClientOptions, RetryConfig};
 
@@ -57,7 +57,7 @@ impl fmt::Debug for Keys {
 
 /// Connections that all buckets share. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Connections(reqwest::Client);
+pub struct Connections(HttpClient);
 
 impl Connections {
     /// No connection yet. Redirects are not followed: the signature names the host. `request_limit` is for one
@@ -74,13 +74,18 @@ impl Connections {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("agora-snapshot-operator/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map(Self)
+            .map(|client| Self(HttpClient::new(client)))
+    }
+
+    /// Over something else than the network, with a time limit of its own.
+    pub fn over(service: impl HttpService) -> Self {
+        Self(HttpClient::new(service))
     }
 }
 
 impl HttpConnector for Connections {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+        Ok(self.0.clone())
     }
 }
 
@@ -156,6 +161,10 @@ impl Location {
         keys: &Keys,
         connections: &Connections,
     ) -> Result<Arc<dyn PaginatedListStore>, BucketProblem> {
+        let in_headers = [Some(&keys.access_key), keys.session_token.as_ref()];
+        if !in_headers.into_iter().flatten().all(|key| fits_a_header(key)) {
+            return Err(unusable("accessKey or stsToken, which must be printable ASCII,"));
+        }
         // The next look is the repetition.
         let no_retries = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         match self {
@@ -192,6 +201,11 @@ impl Location {
             }
         }
     }
+}
+
+/// object_store panics over keys that it cannot put into a header.
+fn fits_a_header(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn unusable(what: &str) -> BucketProblem {

@@ -234,7 +234,7 @@ async fn an_edit_costs_what_it_has_to_and_no_more() {
         starts[1]["body"]["clientRequest"]["recordingConfig"]["subscribeVideoUids"],
         json!(["7", "8"])
     );
-    assert_eq!(world.one_at_a_time("lobby").await.len(), 2, "stop, then start");
+    assert_eq!(world.sessions().await.len(), 2);
     world.patch("lobby", json!({"spec": {"deletionPolicy": "Stop"}})).await;
     world.end().await;
 }
@@ -280,7 +280,7 @@ async fn a_session_is_renewed_before_the_vendor_lets_go_of_it() {
     let another = |job: &Value| says(job, "Ready", "True", "Capturing") && sid(job) != sid(&first);
     let second = world.until("lobby", "another session", SOON, another).await;
     assert_eq!(last_end(&second), "Replaced");
-    let ran = world.one_at_a_time("lobby").await;
+    let ran = world.sessions().await;
     assert_eq!((ran.len(), &ran[0]["endReason"]), (2, &json!("stopped")));
     let billed = ran[0]["billedSeconds"].as_u64().expect("a number");
     // Five minutes before its end it would be stopped even if nothing could follow it.

@@ -546,16 +546,28 @@ impl World {
     /// Checks by the witness that no two sessions of a channel ever ran at the same time, and returns all that ran.
     pub async fn one_at_a_time(&self, channel: &str) -> Vec<Value> {
         let sessions = self.simulator.sessions(&[("cname", channel)]).await.expect("sessions");
-        // Times of one form sort as text; a session without an end runs.
-        let text = |value: &Value| value.as_str().unwrap_or("~").to_owned();
-        for (n, second) in sessions.iter().enumerate() {
-            for first in &sessions[..n] {
-                assert!(
-                    text(&first["stopTime"]) <= text(&second["startTime"]),
-                    "two sessions at once: {first:#}\n{second:#}\n{}",
-                    self.log_tail()
-                );
-            }
+        if let Some((first, second)) = overlapping(&sessions).first() {
+            panic!("two sessions at once: {first:#}\n{second:#}\n{}", self.log_tail());
+        }
+        sessions
+    }
+
+    /// The same, but for handovers that the status of the job of this name, which is also its channel's, declared: both
+    /// sessions stood in it, under two uids.
+    pub async fn one_at_a_time_or_handed_over(&self, name: &str) -> Vec<Value> {
+        let sessions = self.simulator.sessions(&[("cname", name)]).await.expect("sessions");
+        let versions = self.versions_of(name);
+        for (first, second) in overlapping(&sessions) {
+            let names = |job: &Value, session: &Value| {
+                let claims = job["status"]["sessions"].as_array().into_iter().flatten();
+                claims.into_iter().any(|claim| claim["resourceId"] == session["resourceId"])
+            };
+            let declared = versions.iter().any(|job| names(job, first) && names(job, second));
+            assert!(
+                declared && first["uid"] != second["uid"],
+                "two sessions at once, and no handover: {first:#}\n{second:#}\n{}",
+                self.log_tail()
+            );
         }
         sessions
     }
@@ -651,4 +663,15 @@ fn long_poll<'a>(narrow: &[(&'a str, &'a str)], count: &'a str) -> Vec<(&'a str,
 /// A condition of an object.
 pub fn condition<'a>(job: &'a Value, kind: &str) -> Option<&'a Value> {
     job["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}
+
+/// The pairs of sessions that ran at the same time.
+fn overlapping(sessions: &[Value]) -> Vec<(&Value, &Value)> {
+    // Times of one form sort as text; a session without an end runs.
+    let text = |value: &Value| value.as_str().unwrap_or("~").to_owned();
+    let pairs = sessions
+        .iter()
+        .enumerate()
+        .flat_map(|(n, second)| sessions[..n].iter().map(move |first| (first, second)));
+    pairs.filter(|(first, second)| text(&first["stopTime"]) > text(&second["startTime"])).collect()
 }

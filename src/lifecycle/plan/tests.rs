@@ -321,16 +321,16 @@ fn never_a_start_beside_a_session() {
             assert!(!matches!(step, Step::Start(_)), "{state:?} {hours}: {step:?}");
         }
     }
-    let suspended = |seen| with_spec(seen, |spec| spec.suspend = true);
+    let withdrawing = |seen| with(seen, |seen: &mut Observed| seen.withdrawing = true);
     check(vec![
         (
-            "nor under its uid while nothing shall run",
-            suspended(seen_in(SessionState::Uncontrollable)),
+            "nor under its uid while the operator is removed",
+            withdrawing(seen_in(SessionState::Uncontrollable)),
             wait(600),
         ),
         (
             "whose token's end is waited for",
-            suspended(seen_with(Session {
+            withdrawing(seen_with(Session {
                 token_end_time: Some(seen().now.after(secs(100))),
                 ..session(SessionState::Uncontrollable)
             })),

@@ -110,7 +110,7 @@ fn a_start_asks_only_when_everything_else_was_tried() {
     );
     let seen = search_in_vain(past_the_fence());
     assert!(is_probe(&seen), "{:?}", plan(&seen));
-    assert!(!is_probe(&with_spec(seen.clone(), |spec| spec.suspend = true)), "nothing shall run");
+    assert!(is_probe(&with_spec(seen.clone(), |spec| spec.suspend = true)), "else the doubt lasts for ever");
     assert!(
         !is_probe(&with(seen.clone(), |seen| seen.job.deleting = true)),
         "nothing is started in a deletion"
@@ -131,6 +131,14 @@ fn sessions_in_doubt_under_two_uids_are_not_asked_about_by_a_start() {
     assert!(matches!(plan(&same), Step::Start(_)));
     let elsewhere = with(same, |seen| seen.status.sessions[1].channel = "other".into());
     assert!(matches!(plan(&elsewhere), Step::Wait(_)));
+}
+
+#[test]
+fn a_start_that_took_effect_says_nothing_of_sessions_under_another_uid() {
+    let mut seen = seen_two(session(SessionState::Uncontrollable), session(SessionState::Claimed));
+    assert_ne!(seen.status.sessions[0].recorder_uid, seen.status.sessions[1].recorder_uid);
+    started(&mut seen, 2, "v1:a-b", Outcome::Confirmed(Started::New { sid: SID.into() }));
+    assert_eq!(seen.status.sessions.len(), 2, "it may go on beside it");
 }
 
 fn claim_probe(seen: &mut Observed) -> i64 {

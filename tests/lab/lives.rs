@@ -1,0 +1,67 @@
+//! Many lives on all cores, and what is told when one of them goes wrong.
+
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{available_parallelism, scope};
+
+use crate::life::{Life, Plan, lead};
+use crate::script::Stage;
+
+/// Failures that are told whole; of the others only the plan.
+const TOLD: usize = 2;
+
+/// Whether everything is to be tried, however long it takes.
+pub(crate) fn torture() -> bool {
+    std::env::var("TORTURE").is_ok_and(|set| set == "1")
+}
+
+/// Leads all these lives.
+///
+/// # Panics
+/// Something was wrong in one of them, or it ended by a panic.
+pub(crate) fn lead_all(stages: &'static [Stage], plans: Vec<Plan>) -> Vec<Life> {
+    let (next, lives) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(plans.len())));
+    let work = || {
+        while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let life = catch_unwind(|| lead(stages, plan.clone()))
+                .unwrap_or_else(|_| panic!("a life ended by a panic, see above; again with LIFE={plan}"));
+            lives.lock().expect("the other worker is well").push(life);
+        }
+    };
+    scope(|threads| {
+        for _ in 0..available_parallelism().map_or(2, Into::into) {
+            threads.spawn(work);
+        }
+    });
+    let lives = lives.into_inner().expect("the workers are well");
+    let mut wrong: Vec<&Life> = lives.iter().filter(|life| !life.is_well()).collect();
+    wrong.sort_by_key(|life| life.plan.points.clone());
+    for life in wrong.iter().take(TOLD) {
+        eprintln!("{}", life.tell());
+    }
+    for life in wrong.iter().skip(TOLD) {
+        eprintln!("LIFE={}: {}", life.plan, life.accusations.first().map_or("", String::as_str));
+    }
+    assert!(wrong.is_empty(), "{} of {} lives went wrong, see above", wrong.len(), lives.len());
+    lives
+}
+
+/// So many of all of them, evenly spread, the same each time.
+pub(crate) fn spread<T>(all: Vec<T>, most: usize) -> Vec<T> {
+    let (count, mut taken) = (all.len(), 0);
+    let is_due = |index: usize, taken: usize| index * most >= taken * count;
+    let due = |(index, one): (usize, T)| {
+        let due = count <= most || is_due(index, taken);
+        taken += usize::from(due);
+        due.then_some(one)
+    };
+    all.into_iter().enumerate().filter_map(due).collect()
+}
+
+#[test]
+fn a_spread_is_even_and_as_large_as_asked_for() {
+    assert_eq!(spread((0..10).collect(), 5), [0, 2, 4, 6, 8]);
+    assert_eq!(spread((0..5632).collect::<Vec<_>>(), 1000).len(), 1000);
+    assert_eq!(spread(vec![1, 2], 5), [1, 2]);
+}

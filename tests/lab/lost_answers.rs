@@ -1,0 +1,28 @@
+//! Every lost answer: each write to the API server and each call of the vendor in the whole life of a job is lost before
+//! or after its effect, answered or carried out when nobody waits any more, or carried out twice.
+
+use std::time::Instant;
+
+use crate::life::Plan;
+use crate::lives::lead_all;
+use crate::script::WHOLE_LIFE;
+use crate::world::{Fate, Point};
+
+const FATES: [Fate; 6] =
+    [Fate::Refused, Fate::RequestLost, Fate::AnswerLost, Fate::AnswerLate, Fate::EffectLate, Fate::Twice];
+
+#[test]
+fn every_answer_is_lost_in_every_way() {
+    let begun = Instant::now();
+    let [quiet] = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 3)]).try_into().ok().expect("one life");
+    let points = (0..quiet.effects[0]).flat_map(|number| FATES.map(|fate| Point::new(number, fate)));
+    let lives = lead_all(&WHOLE_LIFE, points.map(|point| Plan::new(&[point], 3)).collect());
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
+    println!(
+        "lost answers: {} requests, each lost in {} ways: {} lives in {:.1} s",
+        quiet.effects[0],
+        FATES.len(),
+        lives.len(),
+        begun.elapsed().as_secs_f64(),
+    );
+}

@@ -1,0 +1,16 @@
+//! The laboratory: the operator against models of its surroundings, in virtual time.
+
+mod api_server;
+mod conformance;
+mod crash_points;
+#[path = "../system/kstatus.rs"]
+mod kstatus;
+mod life;
+mod lives;
+mod lost_answers;
+mod process;
+mod script;
+mod two_operators;
+mod user;
+mod witness;
+mod world;

@@ -1,0 +1,212 @@
+//! What the user does in the course of a life: stages, each a state to wait for and then an act. It goes on whatever
+//! becomes of the operator.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::kstatus::{self, Health};
+use crate::world::Inner;
+
+/// A state that is waited for, and what is done then.
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    /// Why it is not there yet.
+    pub(crate) until: fn(&mut Inner) -> Result<(), String>,
+    /// It has to be there by then.
+    pub(crate) within: Duration,
+    /// And to stay for so long.
+    pub(crate) stays: Duration,
+    /// While it stays nothing is written or called.
+    pub(crate) rest: Rest,
+    pub(crate) then: fn(&mut Inner),
+}
+
+/// What the operator may do while a state stays.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Rest {
+    /// What it likes.
+    No,
+    /// Ask the vendor, and count snapshots in the status.
+    Counts,
+    /// Nothing.
+    Nothing,
+}
+
+/// The stages, and where it is.
+pub(crate) struct Script {
+    stages: &'static [Stage],
+    at: usize,
+    entered: Option<Timestamp>,
+    reached: Option<Timestamp>,
+}
+
+/// What a look at the script came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// To be looked at again at this time, or when something has changed.
+    Wait(Timestamp),
+    Done,
+}
+
+/// Recovery of a lost sid, the longest of what may have to be waited for, is given up after 15 minutes.
+const WITHIN: Duration = Duration::from_secs(30 * 60);
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn stage(
+    name: &'static str,
+    until: fn(&mut Inner) -> Result<(), String>,
+    stays: Duration,
+    then: fn(&mut Inner),
+) -> Stage {
+    Stage { name, until, within: WITHIN, stays, rest: Rest::No, then }
+}
+
+/// Create, start, run, edit, handover, failover, suspend, resume, delete.
+pub(crate) static WHOLE_LIFE: [Stage; 7] = [
+    stage(
+        "created",
+        |_| Ok(()),
+        Duration::ZERO,
+        |world| {
+            world.prepare();
+            world.create_job();
+        },
+    ),
+    stage("capturing", capturing, seconds(10), |world| {
+        world.edit(json!({"subscription": {"videoUids": [42]}}));
+    }),
+    // Handovers are no more frequent than one a minute.
+    stage("list edited", capturing, seconds(60), |world| world.edit(json!({"intervalSeconds": 900}))),
+    stage("handed over", capturing, seconds(10), Inner::fail_over),
+    stage("failed over", capturing, seconds(130), |world| world.edit(json!({"suspend": true}))),
+    stage("suspended", suspended, seconds(60), |world| world.edit(json!({"suspend": false}))),
+    stage("resumed", capturing, seconds(30), Inner::delete_job),
+];
+
+/// What follows every life. The last events may come after the job has gone.
+static END: [Stage; 2] = [
+    stage("deleted", gone, seconds(60), |_| {}),
+    Stage { name: "over", until: gone, within: WITHIN, stays: HOUR, rest: Rest::Nothing, then: |_| {} },
+];
+
+impl Script {
+    pub(crate) fn new(stages: &'static [Stage]) -> Self {
+        Self { stages, at: 0, entered: None, reached: None }
+    }
+
+    /// What the operator may do now.
+    fn rest(&self) -> Rest {
+        if self.reached.is_some() { self.stage().rest } else { Rest::No }
+    }
+
+    fn stage(&self) -> &'static Stage {
+        self.stages.iter().chain(&END).nth(self.at).expect("it is done after the last")
+    }
+}
+
+impl Inner {
+    /// Does what is to be done now.
+    pub(crate) fn turn(&mut self) -> Turn {
+        loop {
+            let (now, stage) = (self.now(), self.script.stage());
+            let entered = *self.script.entered.get_or_insert(now);
+            match ((stage.until)(self), self.script.reached) {
+                (Ok(()), None) => self.script.reached = Some(now),
+                (Ok(()), Some(_)) => {}
+                (Err(why), Some(_)) => {
+                    self.witness.accuse(format!("{} does not stay: {why}", stage.name));
+                    return Turn::Done;
+                }
+                (Err(why), None) if now >= entered + stage.within => {
+                    self.witness.accuse(format!("not {} within {:?}: {why}", stage.name, stage.within));
+                    return Turn::Done;
+                }
+                (Err(_), None) => return Turn::Wait(entered + stage.within),
+            }
+            let rest = self.script.rest();
+            self.witness.rests(rest);
+            let until = self.script.reached.unwrap_or(now) + stage.stays;
+            if now < until {
+                return Turn::Wait(until);
+            }
+            self.tell(format!("=== {}", stage.name));
+            (stage.then)(self);
+            self.witness.rests(Rest::No);
+            self.script.at += 1;
+            if self.script.at == self.script.stages.len() + END.len() {
+                return Turn::Done;
+            }
+            (self.script.entered, self.script.reached) = (None, None);
+        }
+    }
+}
+
+/// The job captures what its spec says: in its own words, by the vendor's witness, and to the letter of the task.
+fn capturing(world: &mut Inner) -> Result<(), String> {
+    let job = world.job().ok_or("there is no job")?.clone();
+    says(&job, "Capturing")?;
+    let sessions = job["status"]["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [session] = sessions else { return Err(format!("{} sessions in the status", sessions.len())) };
+    let now = world.millis();
+    let live = world.vendor.live(now);
+    let [running] = live.as_slice() else { return Err(format!("{} sessions run", live.len())) };
+    if session["sid"] != running.sid.as_str() {
+        return Err(format!("{} runs, the status says {}", running.sid, session["sid"]));
+    }
+    if !matches!(running.status, 4 | 5) {
+        return Err(format!("its status is {}", running.status));
+    }
+    let task = world.vendor.task(&running.resource_id).ok_or("nobody started it")?;
+    let spec = &job["spec"];
+    let interval = &task["snapshotConfig"]["captureInterval"];
+    if *interval != spec["intervalSeconds"] {
+        return Err(format!("it captures every {interval} s"));
+    }
+    let lists = |task: &Value| {
+        let updated = &task["recordingConfig"]["updated"]["streamSubscribe"]["videoUidList"];
+        if updated.is_null() { task["recordingConfig"].clone() } else { updated.clone() }
+    };
+    let subscribed = &lists(task)["subscribeVideoUids"];
+    let wanted: Vec<String> =
+        spec["subscription"]["videoUids"].as_array().into_iter().flatten().map(ToString::to_string).collect();
+    let agrees = if wanted.is_empty() { true } else { *subscribed == json!(wanted) };
+    if agrees { Ok(()) } else { Err(format!("it is subscribed to {subscribed}")) }
+}
+
+fn suspended(world: &mut Inner) -> Result<(), String> {
+    let job = world.job().ok_or("there is no job")?.clone();
+    says(&job, "Suspended")?;
+    nothing_runs(world)
+}
+
+fn gone(world: &mut Inner) -> Result<(), String> {
+    match world.job() {
+        Some(job) => Err(format!("it is still there: {}", job["status"]["conditions"])),
+        None => nothing_runs(world),
+    }
+}
+
+fn nothing_runs(world: &mut Inner) -> Result<(), String> {
+    match world.vendor.live_count() {
+        0 => Ok(()),
+        count => Err(format!("{count} sessions run")),
+    }
+}
+
+/// The job is current, for this reason.
+fn says(job: &Value, reason: &str) -> Result<(), String> {
+    let ready =
+        job["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
+    let found = ready.map_or(&Value::Null, |ready| &ready["reason"]);
+    match (kstatus::health(job), found == reason) {
+        (Health::Current, true) => Ok(()),
+        (health, _) => Err(format!("{health:?} with reason {found}")),
+    }
+}

@@ -1,0 +1,39 @@
+//! Two operators that do not know of each other: both at work, one that stands still for longer than a resourceId lives
+//! and goes on with what it knew, one that takes the place of the other.
+
+use std::time::Instant;
+
+use crate::life::{Operators, Plan};
+use crate::lives::lead_all;
+use crate::script::WHOLE_LIFE;
+use crate::world::{Fate, Point};
+
+#[test]
+fn one_stands_still_at_every_point_while_the_other_goes_on() {
+    let begun = Instant::now();
+    let plan = |points: &[Point]| Plan::new(points, 5).with(Operators::Two);
+    let [quiet] = lead_all(&WHOLE_LIFE, vec![plan(&[])]).try_into().ok().expect("one life");
+    let fates = [Fate::PauseBefore, Fate::PauseAfter, Fate::DieBefore, Fate::DieAfter, Fate::Terminate];
+    let points = (0..2).flat_map(|operator| {
+        (0..quiet.effects[operator])
+            .flat_map(move |number| fates.map(|fate| Point { operator, number, fate }))
+    });
+    let lives = lead_all(&WHOLE_LIFE, points.map(|point| plan(&[point])).collect());
+    println!(
+        "two operators: {} effects, one of them stood still or ended at each: {} lives in {:.1} s",
+        quiet.effects.iter().sum::<usize>(),
+        lives.len(),
+        begun.elapsed().as_secs_f64(),
+    );
+}
+
+#[test]
+fn another_takes_over_at_every_point() {
+    let begun = Instant::now();
+    let plan = |points: &[Point]| Plan::new(points, 5).with(Operators::OneThenAnother);
+    let [quiet] = lead_all(&WHOLE_LIFE, vec![plan(&[])]).try_into().ok().expect("one life");
+    let points = (0..quiet.effects[0]).map(|number| Point::new(number, Fate::Replace));
+    let lives = lead_all(&WHOLE_LIFE, points.map(|point| plan(&[point])).collect());
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
+    println!("rolling update: at each of {} effects, in {:.1} s", lives.len(), begun.elapsed().as_secs_f64());
+}
