@@ -119,8 +119,9 @@ const STALLS: [i64; 3] = [40, 340, 3700];
 /// past the control window, past the token.
 const DOWNTIMES: [i64; 5] = [0, 40, 340, 3700, 8000];
 
-/// Less than a session is renewed before the end of its window.
-const JUMPS: [i64; 2] = [600, -600];
+/// Less than the two minutes that the operator waits beyond a token's end. A wall clock that is ahead by more can take a
+/// session for ended that has not.
+const JUMPS: [i64; 2] = [100, -100];
 
 /// Three quarters of the control window, when a session has to be renewed, and a little.
 const UNTIL_RENEWAL: i64 = 2710;
