@@ -145,12 +145,12 @@ impl ApiServer {
     /// the resourceVersion to go on from after it.
     ///
     /// # Errors
-    /// The events are forgotten: what the API server sends then in place of events, after which it ends the answer.
+    /// The events are forgotten: the line that the API server sends then, the last one of its answer.
     pub(crate) fn events_after(
         &self,
         watch: &Watch,
         resource_version: u64,
-    ) -> Result<Vec<(u64, Bytes)>, Response<Bytes>> {
+    ) -> Result<Vec<(u64, Bytes)>, Bytes> {
         let (resource, namespace) = (watch.resource, watch.namespace.as_deref());
         if watch.initial && resource_version == 0 {
             let revision = self.store.revision();
@@ -180,11 +180,11 @@ impl ApiServer {
             .collect())
     }
 
-    /// What is sent in place of events to a watch that goes on from a forgotten resourceVersion.
-    pub(crate) fn expired(&self, resource_version: u64) -> Response<Bytes> {
+    /// The line that is sent in place of events to a watch that goes on from a forgotten resourceVersion.
+    pub(crate) fn expired(&self, resource_version: u64) -> Bytes {
         let oldest = self.store.compacted() + 1;
         let failure = Failure::expired(format!("too old resource version: {resource_version} ({oldest})"));
-        answer(200, &json!({"type": "ERROR", "object": failure.status()}))
+        line("ERROR", &failure.status())
     }
 }
 

@@ -101,7 +101,7 @@ impl Inner {
     /// What a watch that began then delivers of these events, all after `version`.
     pub(super) fn deliver(&mut self, began: Timestamp, version: u64, events: Vec<(u64, Bytes)>) -> Delivery {
         let now = self.now();
-        let expired = self.api.expired(version).into_body();
+        let expired = self.api.expired(version);
         let Some(mis) = &mut self.misdelivery else { return Delivery::of(events, version) };
         for (version, _) in events.iter().filter(|(version, _)| *version > mis.version) {
             mis.arrived.entry(*version).or_insert(now);

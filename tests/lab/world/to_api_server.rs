@@ -151,7 +151,7 @@ impl Watching {
                 }
                 Err(expired) => {
                     self.over = true;
-                    (vec![expired.into_body()], None)
+                    (vec![expired], None)
                 }
             };
             if !lines.is_empty() {
