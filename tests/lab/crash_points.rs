@@ -11,6 +11,12 @@ fn a_life_without_a_crash() {
     let begun = Instant::now();
     let life = lead(&WHOLE_LIFE, Plan::asked_for().unwrap_or_else(|| Plan::new(&[], 3)));
     println!("{}", life.tell());
-    println!("{} effects, {} sessions, {} processes, {:?}", life.effects, life.sessions, life.processes, begun.elapsed());
+    println!(
+        "{} effects, {} sessions, {} processes, {:?}",
+        life.effects,
+        life.sessions,
+        life.processes,
+        begun.elapsed()
+    );
     life.assert_well();
 }

@@ -75,8 +75,7 @@ async fn script(world: Arc<World>) {
     let mut changes = world.changes();
     loop {
         changes.mark_unchanged();
-        let (turn, wrong) =
-            world.with_script(|world| (world.turn(), !world.witness.accusations.is_empty()));
+        let (turn, wrong) = world.with_script(|world| (world.turn(), !world.witness.accusations.is_empty()));
         let until = match turn {
             _ if wrong => return,
             Turn::Done => return,

@@ -70,10 +70,15 @@ const fn stage(
 
 /// Create, start, run, edit, handover, failover, suspend, resume, delete.
 pub(crate) static WHOLE_LIFE: [Stage; 7] = [
-    stage("created", |_| Ok(()), Duration::ZERO, |world| {
-        world.prepare();
-        world.create_job();
-    }),
+    stage(
+        "created",
+        |_| Ok(()),
+        Duration::ZERO,
+        |world| {
+            world.prepare();
+            world.create_job();
+        },
+    ),
     stage("capturing", capturing, seconds(10), |world| {
         world.edit(json!({"subscription": {"videoUids": [42]}}));
     }),
@@ -167,12 +172,8 @@ fn capturing(world: &mut Inner) -> Result<(), String> {
         if updated.is_null() { task["recordingConfig"].clone() } else { updated.clone() }
     };
     let subscribed = &lists(task)["subscribeVideoUids"];
-    let wanted: Vec<String> = spec["subscription"]["videoUids"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(ToString::to_string)
-        .collect();
+    let wanted: Vec<String> =
+        spec["subscription"]["videoUids"].as_array().into_iter().flatten().map(ToString::to_string).collect();
     let agrees = if wanted.is_empty() { true } else { *subscribed == json!(wanted) };
     if agrees { Ok(()) } else { Err(format!("it is subscribed to {subscribed}")) }
 }
@@ -199,7 +200,8 @@ fn nothing_runs(world: &mut Inner) -> Result<(), String> {
 
 /// The job is current, for this reason.
 fn says(job: &Value, reason: &str) -> Result<(), String> {
-    let ready = job["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
+    let ready =
+        job["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
     let found = ready.map_or(&Value::Null, |ready| &ready["reason"]);
     match (kstatus::health(job), found == reason) {
         (Health::Current, true) => Ok(()),

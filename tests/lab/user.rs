@@ -52,8 +52,7 @@ impl Inner {
     fn secret(&mut self, name: &str, data: &[(&str, &str)]) {
         let data: serde_json::Map<String, Value> =
             data.iter().map(|(key, value)| ((*key).to_owned(), json!(base64(value)))).collect();
-        let object =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data});
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data});
         self.request(Method::POST, &format!("/api/v1/namespaces/{NAMESPACE}/secrets"), &object);
     }
 
@@ -84,8 +83,7 @@ impl Inner {
 
     fn request(&mut self, method: Method, path: &str, body: &Value) {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let form =
-            if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let form = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
         let request = Request::builder().method(method).uri(path).header("content-type", form).body(body);
         let (request, now) = (request.expect("a request"), self.now());
         let Answer::Now(answer) = self.api.answer(now, &request) else { unreachable!("nobody watches") };

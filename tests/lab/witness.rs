@@ -108,7 +108,8 @@ impl Witness {
             [] | [_] => {}
             [one, other] if one.uid != other.uid => {}
             more => {
-                let told: Vec<String> = more.iter().map(|one| format!("{} as {}", one.sid, one.uid)).collect();
+                let told: Vec<String> =
+                    more.iter().map(|one| format!("{} as {}", one.sid, one.uid)).collect();
                 self.accuse(format!("{} sessions run: {}", more.len(), told.join(", ")));
             }
         }

@@ -48,9 +48,10 @@ impl World {
                 .await;
             return Ok(match answer {
                 Answer::Now(response) => response.map(Body::from),
-                Answer::Watch(watch) => {
-                    Response::new(Body::from_stream(stream::unfold(Watching::new(self, watch), Watching::next)))
-                }
+                Answer::Watch(watch) => Response::new(Body::from_stream(stream::unfold(
+                    Watching::new(self, watch),
+                    Watching::next,
+                ))),
             });
         }
         let what = format!("{} {}", request.method(), short(request.uri().path()));
@@ -80,7 +81,11 @@ fn summary(response: &Response<Bytes>) -> String {
         return object["reason"].as_str().unwrap_or_default().to_owned();
     }
     if object["kind"] != "SnapshotJob" {
-        return format!("{} {}", object["reason"].as_str().unwrap_or_default(), object["note"].as_str().unwrap_or_default());
+        return format!(
+            "{} {}",
+            object["reason"].as_str().unwrap_or_default(),
+            object["note"].as_str().unwrap_or_default()
+        );
     }
     let status = &object["status"];
     let sessions: Vec<String> = status["sessions"]
@@ -89,12 +94,22 @@ fn summary(response: &Response<Bytes>) -> String {
         .flatten()
         .map(|one| {
             let sid = one["sid"].as_str().unwrap_or("-");
-            format!("#{} {} {}", one["attempt"], one["state"].as_str().unwrap_or("?"), &sid[..sid.len().min(6)])
+            format!(
+                "#{} {} {}",
+                one["attempt"],
+                one["state"].as_str().unwrap_or("?"),
+                &sid[..sid.len().min(6)]
+            )
         })
         .collect();
     let ready = status["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
     let reason = ready.and_then(|ready| ready["reason"].as_str()).unwrap_or("?");
-    format!("generation {}/{} {reason} [{}]", status["observedGeneration"], object["metadata"]["generation"], sessions.join(", "))
+    format!(
+        "generation {}/{} {reason} [{}]",
+        status["observedGeneration"],
+        object["metadata"]["generation"],
+        sessions.join(", ")
+    )
 }
 
 /// A watch under way.

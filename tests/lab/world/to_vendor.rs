@@ -75,7 +75,9 @@ impl World {
         loop {
             let next = self.read(|world| {
                 let answer = world.vendor.take(ticket);
-                answer.ok_or_else(|| world.vendor.next_wakeup().unwrap_or_default().saturating_sub(world.millis()))
+                answer.ok_or_else(|| {
+                    world.vendor.next_wakeup().unwrap_or_default().saturating_sub(world.millis())
+                })
             });
             match next {
                 Ok(answer) => {
