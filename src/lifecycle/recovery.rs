@@ -80,7 +80,8 @@ pub(super) fn step(seen: &Observed, session: &Session) -> Step {
 /// left to ask about. That is late enough, too, for a failover, under which the fence of the uid is down, to be over.
 pub(super) fn is_given_up(seen: &Observed, session: &Session) -> bool {
     match session.state {
-        SessionState::Uncontrollable => true,
+        // It ran, and long enough for a failover, under which the fence of its uid is down: a hard end is waited for.
+        SessionState::Uncontrollable => session.token_end_time.is_none(),
         SessionState::Claimed | SessionState::Running | SessionState::Stopping => false,
         SessionState::Recovering => {
             let known = seen.known(session);

@@ -45,14 +45,22 @@ pub fn due(seen: &Observed) -> Option<NextStart> {
         ([one], []) if wanted && handover::is_wanted(seen, one) => {
             handover::successor_uid(seen, one).map(|recorder_uid| NextStart { recorder_uid, in_doubt: None })
         }
-        ([], [first, others @ ..]) => {
-            let same_fence = others.iter().all(|other| shares_fence(first, other));
-            let settled = unresolved.iter().all(|session| recovery::is_given_up(seen, session));
-            let probe = NextStart { recorder_uid: first.recorder_uid, in_doubt: Some(first.attempt) };
-            (same_fence && settled && unresolved.len() < MOST_UNRESOLVED).then_some(probe)
+        ([], [_, ..]) => asking(seen, &unresolved),
+        // Also beside what runs under the other uid: the handover of which it is in doubt would never end.
+        ([one], [first, ..]) if wanted && one.confirm_time.is_some() && !shares_fence(one, first) => {
+            asking(seen, &unresolved)
         }
         (_, _) => None,
     }
+}
+
+/// The start that tells whether sessions in doubt run, when nothing else can: one under a uid tells of all under it.
+fn asking(seen: &Observed, unresolved: &[&Session]) -> Option<NextStart> {
+    let (first, others) = unresolved.split_first()?;
+    let same_fence = others.iter().all(|other| shares_fence(first, other));
+    let settled = unresolved.iter().all(|session| recovery::is_given_up(seen, session));
+    let next = NextStart { recorder_uid: first.recorder_uid, in_doubt: Some(first.attempt) };
+    (same_fence && settled && unresolved.len() < MOST_UNRESOLVED).then_some(next)
 }
 
 /// How long a start that is due has to wait for a handover before it.

@@ -121,6 +121,10 @@ fn a_start_asks_only_when_everything_else_was_tried() {
     });
     assert!(is_probe(&blind), "a bucket that cannot be listed is no reason to wait for ever");
     assert!(is_probe(&seen_in(SessionState::Uncontrollable)));
+    let with_token = with(seen_in(SessionState::Uncontrollable), |seen| {
+        seen.status.sessions[0].token_end_time = Some(seen.now.after(Duration::from_secs(3600)));
+    });
+    assert!(!is_probe(&with_token), "it has a hard end");
 }
 
 #[test]
@@ -139,6 +143,35 @@ fn a_start_that_took_effect_says_nothing_of_sessions_under_another_uid() {
     assert_ne!(seen.status.sessions[0].recorder_uid, seen.status.sessions[1].recorder_uid);
     started(&mut seen, 2, "v1:a-b", Outcome::Confirmed(Started::New { sid: SID.into() }));
     assert_eq!(seen.status.sessions.len(), 2, "it may go on beside it");
+}
+
+/// The handover of an edit, whose new session's sid was lost before anybody heard of it.
+#[test]
+fn a_doubt_in_mid_handover_is_settled_beside_the_session_that_runs() {
+    let new = with_known(
+        seen_two(
+            Session { spec_hash: "v1:other-other".into(), ..session(SessionState::Running) },
+            session(SessionState::Recovering),
+        ),
+        |known| known.gate = known.seen + Duration::from_secs(9999),
+    );
+    let mut seen =
+        later(with_known(new, |known| known.look_gate = known.seen + Duration::from_secs(9999)), 400);
+    while let step @ (Step::FindSid { .. } | Step::Query { .. }) = plan(&seen) {
+        match step {
+            Step::FindSid { attempt } => searched(&mut seen, attempt, found(&[])),
+            _ => {
+                seen.memory.sessions.get_mut(&1).expect("known").gate =
+                    seen.now.mono + Duration::from_secs(60)
+            }
+        }
+    }
+    let uid = fixtures::uids()[0];
+    assert_eq!(plan(&seen), Step::Start(NextStart { recorder_uid: uid, in_doubt: Some(2) }));
+    let unconfirmed = with(seen.clone(), |seen| seen.status.sessions[0].confirm_time = None);
+    assert!(!matches!(plan(&unconfirmed), Step::Start(_)), "{:?}", plan(&unconfirmed));
+    let same_uid = with(seen, |seen| seen.status.sessions[0].recorder_uid = uid);
+    assert!(!matches!(plan(&same_uid), Step::Start(_)), "it would be refused, whatever became of the other");
 }
 
 fn claim_probe(seen: &mut Observed) -> i64 {
