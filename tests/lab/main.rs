@@ -11,6 +11,8 @@ mod lives;
 mod lost_answers;
 mod process;
 mod script;
+mod stale;
+mod third_hand;
 mod two_operators;
 mod user;
 mod witness;

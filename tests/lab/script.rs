@@ -101,6 +101,11 @@ impl Script {
         Self { stages, at: 0, entered: None, reached: None }
     }
 
+    /// A third hand has changed what was waited for: it is waited for again.
+    pub(crate) fn disturbed(&mut self, now: Timestamp) {
+        (self.entered, self.reached) = (Some(now), None);
+    }
+
     /// What the operator may do now.
     fn rest(&self) -> Rest {
         if self.reached.is_some() { self.stage().rest } else { Rest::No }
@@ -187,6 +192,9 @@ fn suspended(world: &mut Inner) -> Result<(), String> {
 }
 
 fn gone(world: &mut Inner) -> Result<(), String> {
+    if world.news_on_its_way() {
+        return Err("what the operator knows is still old".to_owned());
+    }
     match world.job() {
         Some(job) => Err(format!("it is still there: {}", job["status"]["conditions"])),
         None => nothing_runs(world),

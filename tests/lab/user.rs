@@ -110,7 +110,7 @@ impl Inner {
         self.vendor.fail_over(now, &sid, &mut self.buckets);
     }
 
-    fn request(&mut self, method: Method, path: &str, body: &Value) {
+    pub(crate) fn request(&mut self, method: Method, path: &str, body: &Value) {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let form = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
         let request = Request::builder().method(method).uri(path).header("content-type", form).body(body);
@@ -120,7 +120,7 @@ impl Inner {
     }
 }
 
-fn jobs() -> String {
+pub(crate) fn jobs() -> String {
     format!("/apis/agora-snapshot.dev/v1alpha1/namespaces/{NAMESPACE}/snapshotjobs")
 }
 

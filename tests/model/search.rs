@@ -120,6 +120,7 @@ const COMMON: Rules = Rules {
     repeats_sid: false,
     snapshots: true,
     jumps: false,
+    all_times: true,
 };
 
 /// The bounds of `make torture` where it runs, else those of `make test`.
@@ -138,8 +139,9 @@ fn a_life_with_edits() {
 
 #[test]
 fn one_fault_upon_another() {
-    static TEST: Rules = Rules { name: "one fault upon another", faults: 2, edits: 0, ..COMMON };
-    static TORTURE: Rules = Rules { edits: 1, ..TEST };
+    static TEST: Rules =
+        Rules { name: "one fault upon another", faults: 2, edits: 0, all_times: false, ..COMMON };
+    static TORTURE: Rules = Rules { edits: 1, all_times: true, ..TEST };
     let met = [Situation::SidLost, Situation::SidFound, Situation::ControlOver, Situation::ForeignClaim];
     search(deeper(&TORTURE, &TEST), &met);
 }

@@ -35,6 +35,8 @@ pub struct Rules {
     pub snapshots: bool,
     /// Whether wall clocks jump.
     pub jumps: bool,
+    /// Whether time passes unseen by all amounts that matter, or by the few that matter most.
+    pub all_times: bool,
 }
 
 /// Something that can happen.
@@ -112,15 +114,20 @@ pub struct World {
     pub beyond: bool,
 }
 
-/// The fault of being suspended: shorter than the fence, longer, past the control window.
-const STALLS: [i64; 3] = [40, 340, 3700];
+/// The fault of being suspended: longer than the fence, past the control window, longer than the grace for young claims.
+const STALLS: [i64; 3] = [340, 3700, 40];
 
-/// How long nobody is there after a crash: a new process at once, after the grace for young claims, past the fence,
-/// past the control window, past the token.
-const DOWNTIMES: [i64; 5] = [0, 40, 340, 3700, 8000];
+/// How long nobody is there after a crash: a new process at once, past the fence, past the token, after the grace for
+/// young claims, past the control window.
+const DOWNTIMES: [i64; 5] = [0, 340, 8000, 40, 3700];
 
-/// Less than a session is renewed before the end of its window.
-const JUMPS: [i64; 2] = [600, -600];
+/// So many of each matter most.
+const FEW_STALLS: usize = 2;
+const FEW_DOWNTIMES: usize = 3;
+
+/// Less than the two minutes that the operator waits beyond a token's end. A wall clock that is ahead by more can take a
+/// session for ended that has not.
+const JUMPS: [i64; 2] = [100, -100];
 
 /// Three quarters of the control window, when a session has to be renewed, and a little.
 const UNTIL_RENEWAL: i64 = 2710;
@@ -211,7 +218,8 @@ impl World {
         actions.extend(self.awake().skip(usize::from(all_wait)).map(|process| Action::Begin(process, 0)));
         actions.extend((0..self.vendor.late.len()).map(Action::Land));
         if self.processes.iter().all(Option::is_none) {
-            actions.extend(DOWNTIMES.into_iter().skip(1).map(Action::Restart));
+            let few = if self.rules.all_times { DOWNTIMES.len() } else { FEW_DOWNTIMES };
+            actions.extend(DOWNTIMES.into_iter().take(few).skip(1).map(Action::Restart));
         }
     }
 
@@ -225,7 +233,8 @@ impl World {
             actions.push(Action::Crash(process));
         }
         if self.in_visit().next().is_some() {
-            actions.extend(STALLS.map(Action::Stall));
+            let few = if self.rules.all_times { STALLS.len() } else { FEW_STALLS };
+            actions.extend(STALLS.into_iter().take(few).map(Action::Stall));
         } else {
             actions.extend(JUMPS.into_iter().filter(|_| self.rules.jumps).map(Action::Jump));
             actions.extend((0..2).filter(|process| self.processes[*process].is_some()).map(Action::Crash));

@@ -78,6 +78,11 @@ impl ApiServer {
         Answer::Now(done.unwrap_or_else(|failure| failure.response()))
     }
 
+    /// What an object was since the last compaction, oldest first.
+    pub(crate) fn history(&self, resource: Resource, namespace: &str, name: &str) -> Vec<&Value> {
+        self.store.history(&store::Key::new(resource, namespace, name))
+    }
+
     /// Forgets all events, so that whoever watches from before is told 410 Expired.
     pub(crate) fn compact(&mut self) {
         self.store.compact();

@@ -31,11 +31,6 @@ impl Watch {
     pub(crate) fn resource_version(&self) -> u64 {
         self.from
     }
-
-    /// What is watched.
-    pub(crate) fn resource(&self) -> Resource {
-        self.resource
-    }
 }
 
 impl ApiServer {
@@ -115,7 +110,7 @@ impl ApiServer {
 
     fn watch(&self, target: &Target, mut query: Query, metadata_only: bool) -> Result<Watch, Failure> {
         let version = query.take("resourceVersion").unwrap_or_default();
-        // The server may send bookmarks or not; here whoever carries the events decides by `bookmark`.
+        // Those of the initial events alone are sent: the others come as the server likes, or never.
         let bookmarks = query.flag("allowWatchBookmarks");
         query.take("timeoutSeconds");
         let streaming_list = query.flag("sendInitialEvents");
@@ -150,12 +145,12 @@ impl ApiServer {
     /// the resourceVersion to go on from after it.
     ///
     /// # Errors
-    /// The events are forgotten: what the API server sends then in place of events, after which it ends the answer.
+    /// The events are forgotten: the line that the API server sends then, the last one of its answer.
     pub(crate) fn events_after(
         &self,
         watch: &Watch,
         resource_version: u64,
-    ) -> Result<Vec<(u64, Bytes)>, Response<Bytes>> {
+    ) -> Result<Vec<(u64, Bytes)>, Bytes> {
         let (resource, namespace) = (watch.resource, watch.namespace.as_deref());
         if watch.initial && resource_version == 0 {
             let revision = self.store.revision();
@@ -171,10 +166,7 @@ impl ApiServer {
             return Ok(added.chain(end).collect());
         }
         let Some(events) = self.store.after(resource, namespace, resource_version) else {
-            let oldest = self.store.compacted() + 1;
-            let failure =
-                Failure::expired(format!("too old resource version: {resource_version} ({oldest})"));
-            return Err(answer(200, &json!({"type": "ERROR", "object": failure.status()})));
+            return Err(self.expired(resource_version));
         };
         let told = |change| match change {
             Change::Added => "ADDED",
@@ -188,10 +180,11 @@ impl ApiServer {
             .collect())
     }
 
-    /// The bookmark that says that a watch has seen everything up to now.
-    pub(crate) fn bookmark(&self, watch: &Watch) -> (u64, Bytes) {
-        let revision = self.store.revision();
-        (revision, line("BOOKMARK", &bookmark(watch, revision)))
+    /// The line that is sent in place of events to a watch that goes on from a forgotten resourceVersion.
+    pub(crate) fn expired(&self, resource_version: u64) -> Bytes {
+        let oldest = self.store.compacted() + 1;
+        let failure = Failure::expired(format!("too old resource version: {resource_version} ({oldest})"));
+        line("ERROR", &failure.status())
     }
 }
 

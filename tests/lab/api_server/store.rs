@@ -164,6 +164,12 @@ impl Store {
         })
     }
 
+    /// What an object was since the last compaction, oldest first.
+    pub(super) fn history(&self, key: &Key) -> Vec<&Value> {
+        let of_it = self.events.iter().filter(|event| event.key == *key);
+        of_it.map(|event| event.object.as_ref()).collect()
+    }
+
     /// Forgets all events.
     pub(super) fn compact(&mut self) {
         self.compacted = self.revision;

@@ -89,7 +89,7 @@ impl Side for Modelled {
         let all =
             |(watch, first, from): (Watch, Vec<Value>, u64)| match self.server.events_after(&watch, from) {
                 Ok(later) => first.into_iter().chain(later.iter().map(|(_, line)| event(line))).collect(),
-                Err(answer) => vec![event(answer.body())],
+                Err(expired) => vec![event(&expired)],
             };
         std::mem::take(&mut self.watches).into_iter().map(all).collect()
     }

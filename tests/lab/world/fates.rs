@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use super::Mishap;
+use crate::third_hand::Deed;
+
 /// What may become of a request that has an effect.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Fate {
@@ -30,6 +33,10 @@ pub(crate) enum Fate {
     Terminate,
     /// The same, and a second operator begins.
     Replace,
+    /// From then on the watch misbehaves.
+    Watch(Mishap),
+    /// A third hand does this to the object just before.
+    Hand(Deed),
 }
 
 /// A number with what becomes of it.
@@ -49,7 +56,7 @@ impl Point {
 }
 
 impl Fate {
-    const NAMES: [(Self, &'static str); 12] = [
+    const NAMES: [(Self, &'static str); 27] = [
         (Self::DieBefore, "die-before"),
         (Self::DieAfter, "die-after"),
         (Self::Refused, "refused"),
@@ -62,6 +69,21 @@ impl Fate {
         (Self::PauseAfter, "pause-after"),
         (Self::Terminate, "terminate"),
         (Self::Replace, "replace"),
+        (Self::Watch(Mishap::OneBehind), "one-behind"),
+        (Self::Watch(Mishap::TwoBehind), "two-behind"),
+        (Self::Watch(Mishap::ThreeBehind), "three-behind"),
+        (Self::Watch(Mishap::Held), "held"),
+        (Self::Watch(Mishap::Lost), "lost"),
+        (Self::Watch(Mishap::Doubled), "doubled"),
+        (Self::Watch(Mishap::Swapped), "swapped"),
+        (Self::Watch(Mishap::Broken), "broken"),
+        (Self::Watch(Mishap::Expired), "expired"),
+        (Self::Hand(Deed::WipeStatus), "wipe-status"),
+        (Self::Hand(Deed::RestoreRecent), "restore-recent"),
+        (Self::Hand(Deed::RestoreOldest), "restore-oldest"),
+        (Self::Hand(Deed::TakeFinalizer), "take-finalizer"),
+        (Self::Hand(Deed::Recreate), "recreate"),
+        (Self::Hand(Deed::RecreateLater), "recreate-later"),
     ];
 }
 

@@ -18,6 +18,7 @@ use crate::witness::Witness;
 
 mod buckets;
 mod fates;
+mod mishaps;
 mod to_api_server;
 mod to_bucket;
 mod to_vendor;
@@ -25,6 +26,8 @@ mod vendor;
 
 use buckets::Buckets;
 pub(crate) use fates::{Fate, Point};
+use mishaps::Misdelivery;
+pub(crate) use mishaps::Mishap;
 pub(crate) use to_api_server::client;
 pub(crate) use to_bucket::connections;
 pub(crate) use to_vendor::carrier;
@@ -63,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) witness: Witness,
     pub(crate) script: Script,
     plan: Vec<Point>,
+    misdelivery: Option<Misdelivery>,
     deferred: Vec<(Timestamp, Deferred)>,
     requests: usize,
     /// What happened, a line for each effect.
@@ -119,6 +123,7 @@ impl World {
                 witness: Witness::default(),
                 script,
                 plan,
+                misdelivery: None,
                 deferred: Vec::new(),
                 requests: 0,
                 story: Vec::new(),
@@ -323,6 +328,16 @@ impl World {
                 });
                 Ok(self.with(act))
             }
+            Some(Fate::Watch(mishap)) => Ok(self.with(|world| {
+                let before = world.api.resource_version();
+                let answer = act(world);
+                world.misdeliver(mishap, before);
+                answer
+            })),
+            Some(Fate::Hand(deed)) => {
+                self.with(|world| world.third_hand(deed));
+                Ok(self.with(act))
+            }
             Some(Fate::PauseBefore) => {
                 self.pause(process);
                 self.gate(process).await;
@@ -394,6 +409,12 @@ impl Inner {
         let told = point.map(|point| format!(" <- {point}")).unwrap_or_default();
         self.tell(format!("{operator}:{number} {what}{told}"));
         point.map(|point| point.fate)
+    }
+
+    /// Does something later, when the world is looked at then.
+    pub(crate) fn later(&mut self, later: Duration, act: impl FnOnce(&mut Self) + Send + 'static) {
+        let due = self.now() + later;
+        self.deferred.push((due, Box::new(act)));
     }
 
     /// Points of the plan whose number no effect had.

@@ -8,7 +8,8 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures::stream;
 use http::{Method, Request, Response};
-use tokio::time::{Instant, sleep_until};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Loss, Process, World};
 use crate::api_server::{Answer, Watch};
@@ -118,14 +119,17 @@ struct Watching {
     watch: Watch,
     version: u64,
     ends: Instant,
-    /// Was told that what it wants is forgotten.
+    /// When it began.
+    began: Timestamp,
+    /// Nothing more comes.
     over: bool,
 }
 
 impl Watching {
     fn new(world: Arc<World>, watch: Watch) -> Self {
         let version = watch.resource_version();
-        Self { world, watch, version, ends: Instant::now() + WATCH, over: false }
+        let began = world.now();
+        Self { world, watch, version, ends: Instant::now() + WATCH, began, over: false }
     }
 
     async fn next(mut self) -> Option<(Result<Bytes, Loss>, Self)> {
@@ -135,15 +139,19 @@ impl Watching {
                 return None;
             }
             changes.mark_unchanged();
-            let events = self.world.read(|world| world.api.events_after(&self.watch, self.version));
-            let lines: Vec<Bytes> = match events {
-                Ok(events) => {
-                    self.version = events.last().map_or(self.version, |(version, _)| *version);
-                    events.into_iter().map(|(_, line)| line).collect()
+            let (began, version) = (self.began, self.version);
+            let delivery = self.world.read(|world| {
+                let events = world.api.events_after(&self.watch, version);
+                events.map(|events| world.deliver(began, version, events))
+            });
+            let (lines, again) = match delivery {
+                Ok(delivery) => {
+                    (self.version, self.over) = (delivery.version, delivery.ends);
+                    (delivery.lines, delivery.again)
                 }
                 Err(expired) => {
                     self.over = true;
-                    vec![expired.into_body()]
+                    (vec![expired], None)
                 }
             };
             if !lines.is_empty() {
@@ -151,10 +159,15 @@ impl Watching {
                 text.push(b'\n');
                 return Some((Ok(text.into()), self));
             }
+            if self.over {
+                return None;
+            }
+            let again = again.map_or(WATCH, |time| self.world.until(time));
             tokio::select! {
                 biased;
                 changed = changes.changed() => changed.expect("the world lasts"),
                 () = sleep_until(self.ends) => return None,
+                () = sleep(again) => {}
             }
         }
     }

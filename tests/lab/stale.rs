@@ -1,0 +1,64 @@
+//! Stale and missed: the watch misbehaves from every point of a life on, and at every point a third hand does something
+//! to the object. The operator's knowledge is then old, or gone.
+
+use std::time::Instant;
+
+use crate::life::Plan;
+use crate::lives::{lead_all, spread, torture};
+use crate::script::WHOLE_LIFE;
+use crate::third_hand::Deed;
+use crate::world::{Fate, Mishap, Point};
+
+const MISHAPS: [Mishap; 9] = [
+    Mishap::OneBehind,
+    Mishap::TwoBehind,
+    Mishap::ThreeBehind,
+    Mishap::Held,
+    Mishap::Lost,
+    Mishap::Doubled,
+    Mishap::Swapped,
+    Mishap::Broken,
+    Mishap::Expired,
+];
+
+const DEEDS: [Deed; 6] = [
+    Deed::WipeStatus,
+    Deed::RestoreRecent,
+    Deed::RestoreOldest,
+    Deed::TakeFinalizer,
+    Deed::Recreate,
+    Deed::RecreateLater,
+];
+
+/// Lives that are tried of each kind in `make test`.
+const LIVES: usize = 90;
+
+/// Leads a life for each of these fates at each point, or an even spread of them.
+fn at_every_point(what: &str, fates: &[Fate]) {
+    let begun = Instant::now();
+    let [quiet] = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 3)]).try_into().ok().expect("one life");
+    let points =
+        (0..quiet.effects[0]).flat_map(|number| fates.iter().map(move |fate| Point::new(number, *fate)));
+    let all: Vec<Plan> = points.map(|point| Plan::new(&[point], 3)).collect();
+    let count = all.len();
+    let lives = lead_all(&WHOLE_LIFE, spread(all, if torture() { usize::MAX } else { LIVES }));
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
+    println!(
+        "{what}: {} points in {} ways, {} of {count} lives tried in {:.1} s; at most {} sessions",
+        quiet.effects[0],
+        fates.len(),
+        lives.len(),
+        begun.elapsed().as_secs_f64(),
+        lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
+    );
+}
+
+#[test]
+fn the_watch_misbehaves_from_every_point_on() {
+    at_every_point("stale and missed events", &MISHAPS.map(Fate::Watch));
+}
+
+#[test]
+fn a_third_hand_meddles_at_every_point() {
+    at_every_point("a third hand at the object", &DEEDS.map(Fate::Hand));
+}
