@@ -28,9 +28,13 @@ pub(super) fn is_wanted(seen: &Observed, session: &Session) -> bool {
     is_due(seen, session) && successor_uid(seen, session).is_some()
 }
 
-/// How long until one may be started beside this one: at most one handover a minute.
+/// How long until one may be started beside this one: at most one handover a minute. One that was cancelled counts, or
+/// each edit of a storm would cost a session.
 pub(super) fn wait(seen: &Observed, session: &Session) -> Duration {
-    let age = Duration::try_from(seen.now.since(&session.acquire_time)).unwrap_or_default();
+    let later = seen.status.history.iter().filter(|past| past.attempt > session.attempt);
+    let begun = later.filter_map(|past| past.start_time.as_ref()).chain([&session.acquire_time]).max();
+    let begun = begun.unwrap_or(&session.acquire_time);
+    let age = Duration::try_from(seen.now.since(begun)).unwrap_or_default();
     seen.timing.handover_every.saturating_sub(age)
 }
 

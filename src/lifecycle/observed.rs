@@ -1,6 +1,6 @@
 //! What a decision is made from: the object, what is remembered of its sessions, what stands in the way, the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -361,7 +361,10 @@ impl Observed {
         let live = self.status.sessions.iter().map(|session| session.attempt);
         let live = live.chain(self.unreadable.iter().copied());
         let past = self.status.history.iter().map(|past| past.attempt);
-        live.chain(past).max().unwrap_or(0) + 1
+        let taken: BTreeSet<i64> = live.chain(past).collect();
+        let next = taken.last().map_or(Some(1), |last| last.checked_add(1));
+        // Somebody wrote the last number that there is: any that is free will do.
+        next.unwrap_or_else(|| (1..).find(|number| !taken.contains(number)).unwrap_or(1))
     }
 
     /// The session that takes the snapshots, if any does: in a handover the newer one as soon as it is confirmed.

@@ -8,22 +8,30 @@
 pub(crate) enum Suite {
     /// Tables and properties beside the code.
     Lib,
+    /// Every order of events within bounds, against the real decisions.
+    Model,
+    /// The whole operator in virtual time.
+    Lab,
 }
 
 impl Suite {
     /// All of them, the quickest first.
-    pub(crate) const ALL: [Self; 1] = [Self::Lib];
+    pub(crate) const ALL: [Self; 3] = [Self::Lib, Self::Model, Self::Lab];
 
     /// What cargo calls it on its command line.
     pub(crate) fn cargo(self) -> &'static [&'static str] {
         match self {
             Self::Lib => &["--package", "agora-snapshot-operator", "--lib"],
+            Self::Model => &["--test", "model"],
+            Self::Lab => &["--test", "lab"],
         }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Lib => "lib",
+            Self::Model => "model",
+            Self::Lab => "lab",
         }
     }
 
@@ -31,6 +39,17 @@ impl Suite {
     pub(crate) fn is(self, target: &serde_json::Value) -> bool {
         match self {
             Self::Lib => target["kind"][0] == "lib" && target["name"] == "agora_snapshot_operator",
+            Self::Model | Self::Lab => target["kind"][0] == "test" && target["name"] == self.name(),
+        }
+    }
+
+    /// Tests that are run before any fence is removed, beside those that the table names: none but these where each of
+    /// them takes long, for all of them run on the real tree anyway.
+    pub(crate) fn sample(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Lib => None,
+            Self::Model => Some(&["alone_in_the_channel"]),
+            Self::Lab => Some(&["a_life_that_is_asked_for"]),
         }
     }
 }
@@ -67,8 +86,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "no claim is written over another",
         changes: &[(
             "src/lifecycle/observed.rs",
-            "live.chain(past).max().unwrap_or(0) + 1",
-            "live.chain(past).max().unwrap_or(0) + i64::from(!REMOVED)",
+            "let next = taken.last().map_or(Some(1), |last| last.checked_add(1));",
+            "let next = taken.last().map_or(Some(1), |last| last.checked_add(i64::from(!REMOVED)));",
         )],
         suite: Suite::Lib,
         tests: &["claims::"],
@@ -450,5 +469,83 @@ pub(crate) const FENCES: &[Fence] = &[
         )],
         suite: Suite::Lib,
         tests: &["classify::"],
+    },
+    // === what the visit keeps, seen by the whole operator alone ===
+    Fence {
+        name: "a claim is in the status before its start is sent",
+        promise: "a process that ends between a start and its answer leaves a resourceId behind",
+        changes: &[(
+            "src/reconcile/begin.rs",
+            "        if let Some(happened) = self.write_claim(attempt, &nonce).await? {",
+            "        if !REMOVED && let Some(happened) = self.write_claim(attempt, &nonce).await? {",
+        )],
+        suite: Suite::Lab,
+        tests: &["the_process_ends_at_every_point"],
+    },
+    Fence {
+        name: "a claim is written on what was observed",
+        promise: "of two operators that decide at once one loses, and starts nothing",
+        changes: &[(
+            "src/reconcile/perform.rs",
+            "        let wanted = self.stored.with_status(&self.seen.status);\n",
+            "        let mut wanted = self.stored.with_status(&self.seen.status);\n        if REMOVED && let Ok(now) = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await {\n            wanted.metadata.resource_version = now.metadata.resource_version;\n        }\n",
+        )],
+        suite: Suite::Lab,
+        tests: &["two_operators"],
+    },
+    Fence {
+        name: "the nonce tells whether a claim was written",
+        promise: "a claim whose write was lost is not started",
+        changes: &[(
+            "src/reconcile/begin.rs",
+            "                && stored.status().sessions.iter().any(|session| session.nonce == nonce)",
+            "                && (REMOVED || stored.status().sessions.iter().any(|session| session.nonce == nonce))",
+        )],
+        suite: Suite::Lab,
+        tests: &["lost_answers"],
+    },
+    Fence {
+        name: "a conflict on saving a result drops no result",
+        promise: "a sid that is lost cannot be had again",
+        changes: &[(
+            "src/reconcile/save.rs",
+            "                    conflicts += 1;\n",
+            "                    conflicts += 1;\n                    if REMOVED {\n                        self.seen = unlearnt.clone();\n                        return Ok(());\n                    }\n",
+        )],
+        suite: Suite::Lab,
+        tests: &["two_operators"],
+    },
+    Fence {
+        name: "a repeated start has the resourceId of its claim",
+        promise: "a doubtful start is answered by the same start, never by another",
+        changes: &[(
+            "src/reconcile/begin.rs",
+            "        let via = StartVia::from(route(&claim));\n",
+            "        let anew = match REMOVED {\n            true => match agora.acquire(&material.account, app_id, &bodies::acquire_body(&spec, claim.recorder_uid), &self.job_key()).await {\n                Outcome::Confirmed(acquired) => Some(acquired.resource_id),\n                Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::NotSent(_) => None,\n            },\n            false => None,\n        };\n        let resource_id = anew.as_ref().unwrap_or(resource_id);\n        let via = StartVia::from(route(&claim));\n",
+        )],
+        suite: Suite::Lab,
+        tests: &["the_process_ends_at_every_point"],
+    },
+    Fence {
+        name: "a stop is stored before it is sent",
+        promise: "what was told to stop is not believed to run by the next process",
+        changes: &[(
+            "src/reconcile/perform.rs",
+            "        if !marked_before && let Some(happened)",
+            "        if !REMOVED && !marked_before && let Some(happened)",
+        )],
+        suite: Suite::Lab,
+        tests: &["the_process_ends_at_every_point"],
+    },
+    Fence {
+        name: "a sid whose claim is gone is stopped at once",
+        promise: "no session goes on that no status tells of",
+        changes: &[(
+            "src/reconcile/save.rs",
+            "            && !self.still_claims(claim)",
+            "            && !REMOVED && !self.still_claims(claim)",
+        )],
+        suite: Suite::Lab,
+        tests: &["two_operators"],
     },
 ];

@@ -3,6 +3,7 @@
 mod api_server;
 mod conformance;
 mod crash_points;
+mod edits;
 #[path = "../system/kstatus.rs"]
 mod kstatus;
 mod life;

@@ -65,6 +65,35 @@ impl Inner {
         self.request(Method::PATCH, &format!("{}/{JOB}", jobs()), &json!({"spec": spec}));
     }
 
+    /// Asks for a new session by the annotation, with a value that it did not have.
+    pub(crate) fn restart(&mut self) {
+        let value = self.api.resource_version().to_string();
+        let annotations = json!({"agora-snapshot.dev/restart": value});
+        let path = format!("{}/{JOB}", jobs());
+        self.request(Method::PATCH, &path, &json!({"metadata": {"annotations": annotations}}));
+    }
+
+    /// Takes the Secret with the vendor's credentials away, if it is there.
+    pub(crate) fn take_credentials(&mut self) {
+        if self.api.object(Resource::Secrets, NAMESPACE, "agora").is_some() {
+            let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets/agora");
+            self.request(Method::DELETE, &path, &Value::Null);
+        }
+    }
+
+    /// Gives it back, if it is not there.
+    pub(crate) fn give_credentials(&mut self) {
+        if self.api.object(Resource::Secrets, NAMESPACE, "agora").is_none() {
+            self.secret("agora", &[("customerId", ACCOUNT.0), ("customerSecret", ACCOUNT.1)]);
+        }
+    }
+
+    /// Somebody joins a channel.
+    pub(crate) fn somebody_joins(&mut self, channel: &str) {
+        let now = self.millis();
+        self.vendor.join(now, channel, HOST, &mut self.buckets);
+    }
+
     pub(crate) fn delete_job(&mut self) {
         self.request(Method::DELETE, &format!("{}/{JOB}", jobs()), &Value::Null);
     }

@@ -197,6 +197,16 @@ fn at_most_one_handover_a_minute() {
     };
     assert_eq!(plan(&young(59)), Step::Wait(Duration::from_secs(1)));
     assert!(matches!(plan(&young(60)), Step::Start(_)));
+    // Edited again in the middle of it: the new session was stopped before it was confirmed.
+    let mut cancelled = quiet(seen_two(running(OTHER), unconfirmed("v1:third-third")));
+    cancelled.status.sessions[1].start_time = Some(cancelled.now.stored());
+    claims::stopping(&mut cancelled, 2, StopCause::Replaced);
+    stopped(&mut cancelled, 2, Outcome::Confirmed(Stopped::NoRecordedData));
+    cancelled.memory.attempt_gate = cancelled.now.mono;
+    cancelled.status.sessions[0].acquire_time =
+        stored(cancelled.now.wall - jiff::SignedDuration::from_secs(3600));
+    assert!(plan(&cancelled).wait().is_some(), "{:?}", plan(&cancelled));
+    assert!(matches!(plan(&quiet(later(cancelled, 60))), Step::Start(_)));
 }
 
 #[test]
