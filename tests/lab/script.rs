@@ -68,17 +68,20 @@ const fn stage(
     Stage { name, until, within: WITHIN, stays, rest: Rest::No, then }
 }
 
+/// Namespace, Secrets and job are made.
+const CREATED: Stage = stage(
+    "created",
+    |_| Ok(()),
+    Duration::ZERO,
+    |world| {
+        world.prepare();
+        world.create_job();
+    },
+);
+
 /// Create, start, run, edit, handover, failover, suspend, resume, delete.
 pub(crate) static WHOLE_LIFE: [Stage; 7] = [
-    stage(
-        "created",
-        |_| Ok(()),
-        Duration::ZERO,
-        |world| {
-            world.prepare();
-            world.create_job();
-        },
-    ),
+    CREATED,
     stage("capturing", capturing, seconds(10), |world| {
         world.edit(json!({"subscription": {"videoUids": [42]}}));
     }),
@@ -90,17 +93,21 @@ pub(crate) static WHOLE_LIFE: [Stage; 7] = [
     stage("resumed", capturing, seconds(30), Inner::delete_job),
 ];
 
+/// A life in which whoever stood still goes on while another session runs than when it fell asleep.
+pub(crate) static LONG_LIFE: [Stage; 6] = [
+    CREATED,
+    stage("capturing", capturing, seconds(10), |world| {
+        world.edit(json!({"subscription": {"videoUids": [42]}}));
+    }),
+    stage("list edited", capturing, seconds(60), |world| world.edit(json!({"intervalSeconds": 900}))),
+    stage("handed over", capturing, seconds(430), |world| world.edit(json!({"suspend": true}))),
+    stage("suspended", suspended, seconds(60), |world| world.edit(json!({"suspend": false}))),
+    stage("resumed", capturing, seconds(430), Inner::delete_job),
+];
+
 /// An hour of running and one of suspension. The last events may come after the state itself.
 pub(crate) static QUIET_LIFE: [Stage; 6] = [
-    stage(
-        "created",
-        |_| Ok(()),
-        Duration::ZERO,
-        |world| {
-            world.prepare();
-            world.create_job();
-        },
-    ),
+    CREATED,
     stage("capturing", capturing, seconds(60), |_| {}),
     Stage {
         name: "captured for an hour",
@@ -122,9 +129,10 @@ pub(crate) static QUIET_LIFE: [Stage; 6] = [
     stage("resumed", capturing, seconds(10), Inner::delete_job),
 ];
 
-/// What follows every life. The last events may come after the job has gone.
+/// What follows every life. The last events may come after the job has gone, and whoever was late has to see for itself:
+/// that a session is dead takes two minutes.
 static END: [Stage; 2] = [
-    stage("deleted", gone, seconds(60), |_| {}),
+    stage("deleted", gone, seconds(300), |_| {}),
     Stage { name: "over", until: gone, within: WITHIN, stays: HOUR, rest: Rest::Nothing, then: |_| {} },
 ];
 
@@ -229,6 +237,9 @@ fn suspended(world: &mut Inner) -> Result<(), String> {
 fn gone(world: &mut Inner) -> Result<(), String> {
     if world.news_on_its_way() {
         return Err("what the operator knows is still old".to_owned());
+    }
+    if world.somebody_stands_still() {
+        return Err("an operator stands still".to_owned());
     }
     match world.job() {
         Some(job) => Err(format!("it is still there: {}", job["status"]["conditions"])),

@@ -7,17 +7,17 @@ use agora_snapshot_testbed::evidence;
 
 use crate::life::{Operators, Plan};
 use crate::lives::{lead_all, spread, torture};
-use crate::script::WHOLE_LIFE;
+use crate::script::{LONG_LIFE, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
 /// Lives with both at work that are led in `make test`.
-const LIVES: usize = 150;
+const LIVES: usize = 60;
 
 #[test]
 fn one_stands_still_at_every_point_while_the_other_goes_on() {
     let begun = Instant::now();
     let plan = |points: &[Point]| Plan::new(points, 5).with(Operators::Two);
-    let [quiet] = lead_all(&WHOLE_LIFE, vec![plan(&[])]).try_into().ok().expect("one life");
+    let [quiet] = lead_all(&LONG_LIFE, vec![plan(&[])]).try_into().ok().expect("one life");
     let fates = [Fate::PauseBefore, Fate::PauseAfter, Fate::DieBefore, Fate::DieAfter, Fate::Terminate];
     let points = (0..2).flat_map(|operator| {
         (0..quiet.effects[operator])
@@ -25,7 +25,7 @@ fn one_stands_still_at_every_point_while_the_other_goes_on() {
     });
     let all: Vec<Plan> = points.map(|point| plan(&[point])).collect();
     let count = all.len();
-    let lives = lead_all(&WHOLE_LIFE, spread(all, if torture() { usize::MAX } else { LIVES }));
+    let lives = lead_all(&LONG_LIFE, spread(all, if torture() { usize::MAX } else { LIVES }));
     evidence(format_args!(
         "two operators: {} effects, at which one of them stood still or ended: {} of {count} lives in {:.0} s",
         quiet.effects.iter().sum::<usize>(),

@@ -417,6 +417,12 @@ impl Inner {
         self.deferred.push((due, Box::new(act)));
     }
 
+    /// Whether an operator has not yet gone on.
+    pub(crate) fn somebody_stands_still(&self) -> bool {
+        let now = self.now();
+        self.operators.iter().any(|one| one.alive && one.paused.is_some_and(|until| until > now))
+    }
+
     /// Points of the plan whose number no effect had.
     pub(crate) fn points_left(&self) -> usize {
         self.plan.iter().filter(|point| point.number >= self.operators[point.operator].effects).count()
