@@ -3,17 +3,24 @@
 
 use std::time::Instant;
 
-use crate::life::{Plan, lead};
+use agora_snapshot_testbed::evidence;
+
+use crate::life::{Life, Plan, lead};
 use crate::lives::{lead_all, spread, torture};
-use crate::script::WHOLE_LIFE;
+use crate::script::{QUIET_LIFE, Stage, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
 /// Until the next process begins: at once, later than vendor and operator take for granted, and later than a
-/// resourceId lives.
+/// resourceId lives. `TORTURE=1` tries every point with each of them, `make test` with one.
 const DOWNTIMES: [u64; 3] = [3, 100, 400];
 
+const CRASHES: [Fate; 2] = [Fate::DieBefore, Fate::DieAfter];
+
 /// Pairs that are tried in `make test`.
-const PAIRS: usize = 1200;
+const PAIRS: usize = 240;
+
+/// Lives with two hours of rest that are led in `make test`; one of them takes as long as three others.
+const QUIET: usize = 12;
 
 #[test]
 fn a_life_that_is_asked_for() {
@@ -27,41 +34,63 @@ fn a_life_that_is_asked_for() {
 #[test]
 fn the_process_ends_at_every_point() {
     let begun = Instant::now();
-    let [quiet] = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 3)]).try_into().ok().expect("one life");
-    let fates = [Fate::DieBefore, Fate::DieAfter, Fate::Terminate];
-    let points = (0..quiet.effects[0]).flat_map(|number| fates.map(|fate| Point::new(number, fate)));
-    let plans: Vec<Plan> =
-        points.flat_map(|point| DOWNTIMES.map(|downtime| Plan::new(&[point], downtime))).collect();
-    let alone = lead_all(&WHOLE_LIFE, plans);
-    assert!(alone.iter().all(|life| life.missed == 0), "every point is met");
-
+    let effects = undisturbed(&WHOLE_LIFE).effects[0];
+    let alone = lead_all(&WHOLE_LIFE, at_every_point(effects, &CRASHES));
+    let orderly = lead_all(&WHOLE_LIFE, at_every_point(effects, &[Fate::Terminate]));
     // The second point is one of the life that the first one made.
-    let seconds = |first: &Point, effects: usize| {
-        let first = *first;
-        (first.number + 1..effects)
-            .flat_map(|number| [Fate::DieBefore, Fate::DieAfter].map(|fate| Point::new(number, fate)))
-            .map(move |second| [first, second])
-    };
-    let of_crashes = alone.iter().filter(|life| {
-        life.plan.downtime.as_secs() == DOWNTIMES[0] && life.plan.points[0].fate != Fate::Terminate
-    });
-    let mut pairs: Vec<[Point; 2]> =
-        of_crashes.flat_map(|life| seconds(&life.plan.points[0], life.effects[0])).collect();
-    pairs.sort();
-    let all_pairs = pairs.len();
-    let tried = spread(pairs, if torture() { usize::MAX } else { PAIRS });
-    let plans = tried
-        .iter()
-        .enumerate()
-        .map(|(index, pair)| Plan::new(pair, DOWNTIMES[index % DOWNTIMES.len()]))
-        .collect();
-    let in_pairs = lead_all(&WHOLE_LIFE, plans);
-    println!(
-        "crash points: {} points, {} alone and {} of {all_pairs} in pairs tried in {:.1} s; at most {} sessions",
-        quiet.effects[0] * 2,
+    let mut pairs: Vec<Plan> = alone.iter().flat_map(with_another).collect();
+    pairs.sort_by_key(|plan| plan.points.clone());
+    let all = pairs.len();
+    let in_pairs = lead_all(&WHOLE_LIFE, spread(pairs, if torture() { usize::MAX } else { PAIRS }));
+    assert!(alone.iter().chain(&orderly).chain(&in_pairs).all(|life| life.missed == 0), "every point is met");
+    evidence(format_args!(
+        "crash points: {} points, {} lives with one, {} of {all} pairs, {} ends by SIGTERM in {:.0} s; at most {} \
+         sessions in a life",
+        effects * CRASHES.len(),
         alone.len(),
         in_pairs.len(),
+        orderly.len(),
         begun.elapsed().as_secs_f64(),
         alone.iter().chain(&in_pairs).map(|life| life.sessions).max().unwrap_or_default(),
-    );
+    ));
+}
+
+/// Whatever it has been through, a job at rest is not written, and one that is suspended not even asked about.
+#[test]
+fn nothing_is_written_at_rest() {
+    let begun = Instant::now();
+    let plans = at_every_point(undisturbed(&QUIET_LIFE).effects[0], &CRASHES);
+    let lives = lead_all(&QUIET_LIFE, spread(plans, if torture() { usize::MAX } else { QUIET }));
+    evidence(format_args!(
+        "at rest: no write in an hour of running and one of suspension, in {} lives in {:.0} s",
+        lives.len() + 1,
+        begun.elapsed().as_secs_f64(),
+    ));
+}
+
+/// The life in which nothing goes wrong.
+fn undisturbed(stages: &'static [Stage]) -> Life {
+    lead_all(stages, vec![Plan::new(&[], DOWNTIMES[0])]).remove(0)
+}
+
+/// A life for each of these fates of each effect, with one of the downtimes or with all.
+fn at_every_point(effects: usize, fates: &[Fate]) -> Vec<Plan> {
+    let points = (0..effects).flat_map(|number| fates.iter().map(move |fate| Point::new(number, *fate)));
+    let downtimes = |index: usize| match torture() {
+        true => DOWNTIMES.to_vec(),
+        // Not by the index alone, or one of the fates would never meet one of the downtimes.
+        false => vec![DOWNTIMES[(index + index / DOWNTIMES.len()) % DOWNTIMES.len()]],
+    };
+    points
+        .enumerate()
+        .flat_map(|(index, point)| downtimes(index).into_iter().map(move |time| Plan::new(&[point], time)))
+        .collect()
+}
+
+/// The lives that begin as this one, with a second crash behind the first.
+fn with_another(life: &Life) -> impl Iterator<Item = Plan> + use<> {
+    let (first, downtime) = (life.plan.points[0], life.plan.downtime.as_secs());
+    (first.number + 1..life.effects[0])
+        .flat_map(|number| CRASHES.map(|fate| Point::new(number, fate)))
+        .map(move |second| Plan::new(&[first, second], downtime))
 }

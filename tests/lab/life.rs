@@ -1,7 +1,7 @@
 //! A whole life of a job under a plan: operators come and go until the script is done.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -48,6 +48,8 @@ pub(crate) struct Life {
 pub(crate) fn lead(stages: &'static [Stage], plan: Plan) -> Life {
     let operators = if plan.operators == Operators::One { 1 } else { 2 };
     let world = World::new(Script::new(stages), plan.points.clone(), operators);
+    let log = Log::default();
+    let _as_long_as_it_lasts = tracing::subscriber::set_default(log.clone().subscriber());
     if plan.operators == Operators::OneThenAnother {
         world.with(|world| world.operators[1].wanted = false);
     }
@@ -82,6 +84,7 @@ pub(crate) fn lead(stages: &'static [Stage], plan: Plan) -> Life {
     }
     world.read(|world| {
         let now = world.millis();
+        world.witness.read_log(&log.text());
         Life {
             plan,
             effects: world.operators.iter().map(|operator| operator.effects).collect(),
@@ -91,6 +94,35 @@ pub(crate) fn lead(stages: &'static [Stage], plan: Plan) -> Life {
             story: std::mem::take(&mut world.story),
         }
     })
+}
+
+/// What is logged in a life.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn subscriber(self) -> impl tracing::Subscriber {
+        tracing_subscriber::fmt()
+            .without_time()
+            .with_ansi(false)
+            .with_env_filter("info,agora_snapshot_operator=debug")
+            .with_writer(move || self.clone())
+            .finish()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("whole lines are written")).into_owned()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("whole lines are written").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An operator as long as it is wanted, one process after the other.

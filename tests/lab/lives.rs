@@ -8,7 +8,7 @@ use std::thread::{available_parallelism, scope};
 use crate::life::{Life, Plan, lead};
 use crate::script::Stage;
 
-/// Failures that are told whole; of the others only the plan.
+/// Failures that are told whole; of the others only the plan and what was wrong first.
 const TOLD: usize = 2;
 
 /// Whether everything is to be tried, however long it takes.
@@ -33,6 +33,10 @@ pub(crate) fn lead_all(stages: &'static [Stage], plans: Vec<Plan>) -> Vec<Life> 
             }
             let life = catch_unwind(|| lead(stages, plan.clone()))
                 .unwrap_or_else(|_| panic!("a life ended by a panic, see above; again with LIFE={plan}"));
+            if !life.is_well() {
+                // At once, for the rest may take its time.
+                eprintln!("LIFE={}: {}", life.plan, life.accusations[0]);
+            }
             lives.lock().expect("the other worker is well").push(life);
         }
     };
@@ -46,9 +50,6 @@ pub(crate) fn lead_all(stages: &'static [Stage], plans: Vec<Plan>) -> Vec<Life> 
     wrong.sort_by_key(|life| life.plan.points.clone());
     for life in wrong.iter().take(TOLD) {
         eprintln!("{}", life.tell());
-    }
-    for life in wrong.iter().skip(TOLD) {
-        eprintln!("LIFE={}: {}", life.plan, life.accusations.first().map_or("", String::as_str));
     }
     assert!(wrong.is_empty(), "{} of {} lives went wrong, see above", wrong.len(), lives.len());
     lives

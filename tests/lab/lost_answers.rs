@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use agora_snapshot_testbed::evidence;
+
 use crate::life::Plan;
 use crate::lives::lead_all;
 use crate::script::WHOLE_LIFE;
@@ -16,13 +18,14 @@ fn every_answer_is_lost_in_every_way() {
     let begun = Instant::now();
     let [quiet] = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 3)]).try_into().ok().expect("one life");
     let points = (0..quiet.effects[0]).flat_map(|number| FATES.map(|fate| Point::new(number, fate)));
-    let lives = lead_all(&WHOLE_LIFE, points.map(|point| Plan::new(&[point], 3)).collect());
+    let all: Vec<Plan> = points.map(|point| Plan::new(&[point], 3)).collect();
+    let lives = lead_all(&WHOLE_LIFE, all);
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
-    println!(
-        "lost answers: {} requests, each lost in {} ways: {} lives in {:.1} s",
+    evidence(format_args!(
+        "lost answers: {} requests, each lost in {} ways: {} lives in {:.0} s",
         quiet.effects[0],
         FATES.len(),
         lives.len(),
         begun.elapsed().as_secs_f64(),
-    );
+    ));
 }

@@ -90,6 +90,38 @@ pub(crate) static WHOLE_LIFE: [Stage; 7] = [
     stage("resumed", capturing, seconds(30), Inner::delete_job),
 ];
 
+/// An hour of running and one of suspension. The last events may come after the state itself.
+pub(crate) static QUIET_LIFE: [Stage; 6] = [
+    stage(
+        "created",
+        |_| Ok(()),
+        Duration::ZERO,
+        |world| {
+            world.prepare();
+            world.create_job();
+        },
+    ),
+    stage("capturing", capturing, seconds(60), |_| {}),
+    Stage {
+        name: "captured for an hour",
+        until: capturing,
+        within: WITHIN,
+        stays: HOUR,
+        rest: Rest::Counts,
+        then: |world| world.edit(json!({"suspend": true})),
+    },
+    stage("suspended", suspended, seconds(60), |_| {}),
+    Stage {
+        name: "suspended for an hour",
+        until: suspended,
+        within: WITHIN,
+        stays: HOUR,
+        rest: Rest::Nothing,
+        then: |world| world.edit(json!({"suspend": false})),
+    },
+    stage("resumed", capturing, seconds(10), Inner::delete_job),
+];
+
 /// What follows every life. The last events may come after the job has gone.
 static END: [Stage; 2] = [
     stage("deleted", gone, seconds(60), |_| {}),
@@ -136,14 +168,17 @@ impl Inner {
                 (Err(_), None) => return Turn::Wait(entered + stage.within),
             }
             let rest = self.script.rest();
-            self.witness.rests(rest);
+            if rest != Rest::No {
+                let job = self.job().cloned();
+                self.witness.rests(rest, job.as_ref());
+            }
             let until = self.script.reached.unwrap_or(now) + stage.stays;
             if now < until {
                 return Turn::Wait(until);
             }
             self.tell(format!("=== {}", stage.name));
             (stage.then)(self);
-            self.witness.rests(Rest::No);
+            self.witness.rests(Rest::No, None);
             self.script.at += 1;
             if self.script.at == self.script.stages.len() + END.len() {
                 return Turn::Done;

@@ -3,10 +3,15 @@
 
 use std::time::Instant;
 
+use agora_snapshot_testbed::evidence;
+
 use crate::life::{Operators, Plan};
-use crate::lives::lead_all;
+use crate::lives::{lead_all, spread, torture};
 use crate::script::WHOLE_LIFE;
 use crate::world::{Fate, Point};
+
+/// Lives with both at work that are led in `make test`.
+const LIVES: usize = 150;
 
 #[test]
 fn one_stands_still_at_every_point_while_the_other_goes_on() {
@@ -18,13 +23,15 @@ fn one_stands_still_at_every_point_while_the_other_goes_on() {
         (0..quiet.effects[operator])
             .flat_map(move |number| fates.map(|fate| Point { operator, number, fate }))
     });
-    let lives = lead_all(&WHOLE_LIFE, points.map(|point| plan(&[point])).collect());
-    println!(
-        "two operators: {} effects, one of them stood still or ended at each: {} lives in {:.1} s",
+    let all: Vec<Plan> = points.map(|point| plan(&[point])).collect();
+    let count = all.len();
+    let lives = lead_all(&WHOLE_LIFE, spread(all, if torture() { usize::MAX } else { LIVES }));
+    evidence(format_args!(
+        "two operators: {} effects, at which one of them stood still or ended: {} of {count} lives in {:.0} s",
         quiet.effects.iter().sum::<usize>(),
         lives.len(),
         begun.elapsed().as_secs_f64(),
-    );
+    ));
 }
 
 #[test]
@@ -35,5 +42,9 @@ fn another_takes_over_at_every_point() {
     let points = (0..quiet.effects[0]).map(|number| Point::new(number, Fate::Replace));
     let lives = lead_all(&WHOLE_LIFE, points.map(|point| plan(&[point])).collect());
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
-    println!("rolling update: at each of {} effects, in {:.1} s", lives.len(), begun.elapsed().as_secs_f64());
+    evidence(format_args!(
+        "rolling update: at each of {} effects, in {:.0} s",
+        lives.len(),
+        begun.elapsed().as_secs_f64()
+    ));
 }

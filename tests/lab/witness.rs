@@ -1,7 +1,7 @@
 //! The witness: looks at every write and at the world after every effect, and says what is wrong with it.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, StatusCode};
 use serde_json::Value;
 
 use agora_simulator::clock::Millis;
@@ -19,9 +19,9 @@ pub(crate) struct Witness {
     pub(crate) accusations: Vec<String>,
     /// The state of the world that was looked at last: resourceVersion, sessions that cost money.
     seen: Option<(u64, usize)>,
-    /// The job before the present write.
-    before: Value,
     rest: Option<Rest>,
+    /// The status without its counts, when the present rest began.
+    settled: Value,
     /// Until then the job may be silent about a session, because somebody else than the operator made it so.
     pub(crate) lenient_until: Option<Millis>,
     /// Events that tell of sessions which may go on.
@@ -33,34 +33,38 @@ impl Witness {
         self.accusations.push(what);
     }
 
-    /// What the operator may do from now on.
-    pub(crate) fn rests(&mut self, rest: Rest) {
+    /// What the operator may do from now on, with the job as it is.
+    pub(crate) fn rests(&mut self, rest: Rest, job: Option<&Value>) {
+        if rest == Rest::Counts && self.rest != Some(rest) {
+            self.settled = job.map(without_counts).unwrap_or_default();
+        }
         self.rest = Some(rest);
     }
 
-    /// A write of the operator's was answered.
-    pub(crate) fn saw_write(&mut self, request: &Request<Bytes>, response: &Response<Bytes>) {
-        let body = String::from_utf8_lossy(request.body());
-        for secret in SECRETS {
-            if body.contains(secret) || body.contains(&base64(secret)) {
-                self.accuse(format!("a secret is in {} {}: {body}", request.method(), request.uri().path()));
-            }
+    /// What the operator logged in a life.
+    pub(crate) fn read_log(&mut self, log: &str) {
+        for line in log.lines().filter(|line| has_secret(line)) {
+            self.accuse(format!("a secret is in the log: {line}"));
         }
-        let written: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    }
+
+    /// A write of the operator's was answered.
+    pub(crate) fn saw_write(&mut self, request: &Request<Bytes>, status: StatusCode, written: &Value) {
+        let body = String::from_utf8_lossy(request.body());
+        if has_secret(&body) {
+            self.accuse(format!("a secret is in {} {}: {body}", request.method(), request.uri().path()));
+        }
         if written["kind"] == "Event" && written["reason"] == "OrphanRisk" {
             self.orphans_reported += 1;
         }
         // Beside a write of the status the status is as others left it.
         let reports = request.uri().path().ends_with("/status") || self.lenient_until.is_none();
-        if written["kind"] == "SnapshotJob" && response.status().is_success() && reports {
-            for wrong in kstatus::violations(&written) {
+        if written["kind"] == "SnapshotJob" && status.is_success() && reports {
+            for wrong in kstatus::violations(written) {
                 self.accuse(wrong);
             }
         }
-        self.at_rest(&written, response.status().is_success());
-        if written["kind"] == "SnapshotJob" {
-            self.before = written;
-        }
+        self.at_rest(written, status.is_success());
     }
 
     /// A call reached the vendor.
@@ -74,12 +78,7 @@ impl Witness {
         match self.rest {
             None | Some(Rest::No) => {}
             Some(Rest::Counts) => {
-                let without_counts = |job: &Value| {
-                    let mut status = job["status"].clone();
-                    status.as_object_mut().map(|status| status.remove("snapshots"));
-                    status
-                };
-                if !taken || without_counts(written) != without_counts(&self.before) {
+                if !taken || written["kind"] != "SnapshotJob" || without_counts(written) != self.settled {
                     self.accuse(format!("a write while nothing changes: {written}"));
                 }
             }
@@ -118,4 +117,17 @@ impl Witness {
             }
         }
     }
+}
+
+/// The status without what goes on changing while a session runs.
+fn without_counts(job: &Value) -> Value {
+    let mut status = job["status"].clone();
+    if let Some(status) = status.as_object_mut() {
+        status.remove("snapshots");
+    }
+    status
+}
+
+fn has_secret(text: &str) -> bool {
+    SECRETS.iter().any(|secret| text.contains(secret) || text.contains(&base64(secret)))
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::{Method, Request, Response};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Loss, Process, World};
@@ -61,8 +62,10 @@ impl World {
             let Answer::Now(response) = world.api.answer(now, &request) else {
                 unreachable!("only a GET is a watch")
             };
-            world.witness.saw_write(&request, &response);
-            world.tell(format!("    {} {}", response.status().as_u16(), summary(&response)));
+            let (status, written) =
+                (response.status(), serde_json::from_slice(response.body()).unwrap_or_default());
+            world.witness.saw_write(&request, status, &written);
+            world.tell(format!("    {} {}", status.as_u16(), summary(&written)));
             response
         };
         let response = self.affect(process, what, (TAKES, CALL_LIMIT), write).await?;
@@ -76,8 +79,7 @@ fn short(path: &str) -> &str {
 }
 
 /// What an answer shows of a job, for the story.
-fn summary(response: &Response<Bytes>) -> String {
-    let object: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
+fn summary(object: &Value) -> String {
     if object["kind"] == "Status" {
         return object["reason"].as_str().unwrap_or_default().to_owned();
     }
