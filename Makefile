@@ -30,6 +30,12 @@ test: servers renderers ## All tests, on one real control plane and S3 server
 	@$(CARGO) test --workspace --locked --no-run
 	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
 
+.PHONY: torture
+torture: servers ## The evidence of docs/reliability.md at its deepest: hours
+	@$(CARGO) test --workspace --locked --no-run
+	@TORTURE=1 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test lab --test model --test fuzzing
+	@KILLING_ROUNDS=2000 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test system killing frozen
+
 .PHONY: e2e
 e2e: ## Image and chart on a real cluster of one node (Linux, root; minutes)
 	@tests/e2e/run

@@ -22,6 +22,7 @@ use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
 use crate::snapshots::Connections;
 
+mod begin;
 pub mod chance;
 pub mod clock;
 pub mod farewell;

@@ -19,7 +19,7 @@ enum Proof {
 use Proof::{Doubtful, Refused};
 
 /// Acquire: a resourceId, for the channel and uid that were asked for.
-pub(super) fn acquired(reply: &Reply, cname: &str, uid: &str, redactor: &Redactor) -> Outcome<String> {
+pub fn acquired(reply: &Reply, cname: &str, uid: &str, redactor: &Redactor) -> Outcome<String> {
     let ours = reply.agrees("cname", cname) && reply.agrees("uid", uid);
     match reply.id("resourceId") {
         Some(id) if reply.http == 200 && ours && says_no_error(reply) => Outcome::Confirmed(id.to_owned()),
@@ -29,7 +29,7 @@ pub(super) fn acquired(reply: &Reply, cname: &str, uid: &str, redactor: &Redacto
 
 /// Start: a sid that goes with the resourceId that was sent. The sid is given once, so nothing else is asked of the
 /// answer that carries it.
-pub(super) fn started(reply: &Reply, resource_id: &str, redactor: &Redactor) -> Outcome<Started> {
+pub fn started(reply: &Reply, resource_id: &str, redactor: &Redactor) -> Outcome<Started> {
     let sid = reply.id("sid").filter(|_| reply.agrees("resourceId", resource_id)).map(str::to_owned);
     let already =
         reply.code() == Some(7) || reply.code().is_none() && reply.text() == Some("already started");
@@ -41,7 +41,7 @@ pub(super) fn started(reply: &Reply, resource_id: &str, redactor: &Redactor) -> 
 }
 
 /// Query: needs only the status.
-pub(super) fn queried(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<Queried> {
+pub fn queried(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<Queried> {
     match reply.status() {
         Some(status) if reply.http == 200 && says_no_error(reply) => {
             Outcome::Confirmed(Queried { status, identity: reply.identity(session) })
@@ -51,7 +51,7 @@ pub(super) fn queried(reply: &Reply, session: &SessionAddress<'_>, redactor: &Re
 }
 
 /// Update: the answer repeats the session.
-pub(super) fn updated(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<()> {
+pub fn updated(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<()> {
     match reply.http == 200 && reply.names_a_session() && reply.is_of(session) && says_no_error(reply) {
         true => Outcome::Confirmed(()),
         false => refusal(Verb::Update, reply, redactor),
@@ -59,7 +59,7 @@ pub(super) fn updated(reply: &Reply, session: &SessionAddress<'_>, redactor: &Re
 }
 
 /// Stop: there are many ways to say that it is, or will be, stopped.
-pub(super) fn stopped(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<Stopped> {
+pub fn stopped(reply: &Reply, session: &SessionAddress<'_>, redactor: &Redactor) -> Outcome<Stopped> {
     let ours = reply.is_of(session);
     let said_so = ours && reply.names_a_session();
     let stopped = match (reply.http, reply.code()) {
@@ -67,13 +67,13 @@ pub(super) fn stopped(reply: &Reply, session: &SessionAddress<'_>, redactor: &Re
         (200..=299 | 400, Some(435)) if ours => Some(Stopped::NoRecordedData),
         (200..=299, Some(50)) if ours => Some(Stopped::UploadUnfinished),
         (200..=299 | 400, Some(49)) if ours => Some(Stopped::AlreadyStopping),
-        (200, None | Some(0 | 200)) if said_so => Some(match reply.uploading_status() {
+        (200, _) if said_so && says_no_error(reply) => Some(match reply.uploading_status() {
             Some("uploaded") => Stopped::Uploaded,
             Some("backuped") => Stopped::BackedUp,
             Some(_) | None => Stopped::UploadUnknown,
         }),
         // Overrun of a synchronous stop, as the Chinese reference has it: 206 and no code.
-        (206, None) if said_so => Some(Stopped::UploadUnfinished),
+        (206, _) if said_so && reply.is_without_code() => Some(Stopped::UploadUnfinished),
         _ => None,
     };
     stopped.map_or_else(|| refusal(Verb::Stop, reply, redactor), Outcome::Confirmed)
@@ -96,12 +96,13 @@ pub(super) fn failed<T>(fault: &Fault, redactor: &Redactor) -> Outcome<T> {
 }
 
 /// Whether all of the App ID should send less.
-pub(super) fn asks_to_slow_down(reply: &Reply) -> bool {
+pub fn asks_to_slow_down(reply: &Reply) -> bool {
     reply.retry_after.is_some() || reply.http == 429 || reply.http == 400 && is_about_rate(reply)
 }
 
+/// A code that cannot be read is not the absence of one.
 fn says_no_error(reply: &Reply) -> bool {
-    matches!(reply.code(), None | Some(0 | 200))
+    reply.is_without_code() || matches!(reply.code(), Some(0 | 200))
 }
 
 fn refusal<T>(verb: Verb, reply: &Reply, redactor: &Redactor) -> Outcome<T> {

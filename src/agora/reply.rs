@@ -9,22 +9,24 @@ use super::client::SessionAddress;
 use crate::lifecycle::outcome::Identity;
 
 /// Longest answer that is read. Real ones have a few hundred bytes; a page of a proxy may have more.
-pub(super) const LONGEST_BODY: usize = 256 * 1024;
+pub const LONGEST_BODY: usize = 256 * 1024;
 /// Longest id that is believed. The vendor's `resourceId` has up to 340 characters today.
 const LONGEST_ID: usize = 4096;
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) http: u16,
-    pub(super) retry_after: Option<Duration>,
+pub struct Reply {
+    /// HTTP status.
+    pub http: u16,
+    /// `Retry-After`.
+    pub retry_after: Option<Duration>,
     /// `None`: not a JSON object, or longer than `LONGEST_BODY`.
     object: Option<Map<String, Value>>,
 }
 
 impl Reply {
     /// `body` is `None` when it was too long to be read.
-    pub(super) fn new(http: u16, retry_after: Option<Duration>, body: Option<&[u8]>) -> Self {
+    pub fn new(http: u16, retry_after: Option<Duration>, body: Option<&[u8]>) -> Self {
         let body = body.map(|body| body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body));
         Self { http, retry_after, object: body.and_then(|body| serde_json::from_slice(body).ok()) }
     }
@@ -36,6 +38,11 @@ impl Reply {
     /// The service's `code`: a number, or digits in a string.
     pub(super) fn code(&self) -> Option<i64> {
         integer(self.field("code")?)
+    }
+
+    /// Whether there is no `code`, readable or not.
+    pub(super) fn is_without_code(&self) -> bool {
+        matches!(self.field("code"), None | Some(Value::Null))
     }
 
     /// What it says: `reason` (service), else `message` (gateway), else the worker's own message.

@@ -15,13 +15,14 @@ const SECRET: &str = "***";
 const CHANGING: &str = "…";
 
 /// Knows the secrets of one request.
-pub(super) struct Redactor {
+pub struct Redactor {
     /// As sent, and as JSON escapes them; the longest first, for one may be a part of another.
     secrets: Vec<String>,
 }
 
 impl Redactor {
-    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+    /// One that masks these.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all: Vec<String> =
             secrets.into_iter().flat_map(spellings).filter(|s| !s.is_empty()).collect();
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -31,7 +32,7 @@ impl Redactor {
 
     /// `raw` made fit to be shown: no control characters, secrets masked, ids, times and addresses left out, at most
     /// 300 bytes. Empty if nothing safe is left.
-    pub(super) fn words(&self, raw: &str) -> String {
+    pub fn words(&self, raw: &str) -> String {
         let clean = one_line(cut(raw, LONGEST_RAW));
         let masked = self.secrets.iter().fold(clean, |text, secret| mask(&text, secret));
         let stable = without_changing(&masked);

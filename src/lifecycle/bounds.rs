@@ -33,13 +33,15 @@ pub(super) fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause
         since.is_some_and(|since| seen.now.mono.saturating_sub(since.max(deleted)) >= bound)
     };
     let fence = known.seen + seen.timing.resource_life;
+    // A sid that somebody wrote beside `Recovering` is not one that anything is done with.
+    let without_sid = session.sid.is_none() || session.state == SessionState::Recovering;
     if session.state == SessionState::Uncontrollable {
         Some(OrphanCause::ControlEnded)
     } else if longer_than(known.locked_out, seen.timing.orphan_without_credentials)
         || longer_than(known.unread, seen.timing.orphan_unreachable)
     {
         Some(OrphanCause::NoCredentials)
-    } else if session.sid.is_none() && longer_than(Some(fence), seen.timing.orphan_without_sid) {
+    } else if without_sid && longer_than(Some(fence), seen.timing.orphan_without_sid) {
         Some(OrphanCause::NoSid)
     } else if longer_than(known.unanswered.as_ref().map(|(since, _)| *since), seen.timing.orphan_unreachable)
     {

@@ -1,5 +1,5 @@
-//! The middle of a visit: does the planned step. At most one exchange with the vendor, but for a new session, whose
-//! acquire, claim and start belong together: the vendor wants the start within 2 s of the acquire.
+//! The middle of a visit: does the planned step, with at most one exchange with the vendor but for a new session, which
+//! is `begin`'s. Owns what happened as data, and the writes that have to come before a call.
 
 use kube::ResourceExt;
 use tracing::{error, info, warn};
@@ -8,21 +8,18 @@ use super::observe::with_channel_of;
 use super::{Presence, Visit};
 use crate::agora::bodies;
 use crate::agora::budget::{JobKey, Priority};
-use crate::agora::client::{SessionAddress, StartVia, StopMode};
-use crate::agora::endpoints::Route;
-use crate::api::Reason;
+use crate::agora::client::{SessionAddress, StopMode};
 use crate::api::status::{Session, SessionState, SnapshotsSummary};
 use crate::cluster::jobs::KubeError;
 use crate::lifecycle::bounds::OrphanCause;
-use crate::lifecycle::claims::{self, Reserved};
+use crate::lifecycle::claims;
 use crate::lifecycle::notice::Notice;
 use crate::lifecycle::observed::Observed;
 use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 use crate::lifecycle::plan::{Step, StopCause};
 use crate::lifecycle::recovery::{self, Found};
 use crate::lifecycle::report::report;
-use crate::lifecycle::start::NextStart;
-use crate::lifecycle::{answers, spec_hash, timing, words};
+use crate::lifecycle::{answers, spec_hash, words};
 
 /// What came of a step. Plain data, so that it can be worked into a newer object again.
 #[derive(Clone, Debug)]
@@ -140,7 +137,7 @@ impl Visit<'_> {
 
     /// What we know is old: reads the object anew, lest the next visit, on a watch cache that lags behind, meets the
     /// same conflict.
-    async fn look_anew(&mut self, happened: Happened) -> Result<Happened, KubeError> {
+    pub(super) async fn look_anew(&mut self, happened: Happened) -> Result<Happened, KubeError> {
         let newer = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await?;
         if newer.uid() != self.stored.uid() {
             return Err(KubeError::Gone);
@@ -149,107 +146,10 @@ impl Visit<'_> {
         Ok(happened)
     }
 
-    // === start ===
-
-    async fn start(&mut self, next: NextStart) -> Result<Happened, KubeError> {
-        let (Ok(wanted), Some(material)) = (self.seen.spec.clone(), self.material.clone()) else {
-            return Ok(Happened::Nothing);
-        };
-        let spec = self.to_be_sent(&wanted, next);
-        let recorder_uid = next.recorder_uid;
-        let Ok(body) = bodies::start_body(&spec, recorder_uid, &material) else {
-            return Ok(Happened::Nothing);
-        };
-        let agora = &self.context.agora;
-        let app_id = &spec.channel.app_id;
-        let job = self.job_key();
-        let acquire = bodies::acquire_body(&spec, recorder_uid);
-        let acquired = match agora.acquire(&material.account, app_id, &acquire, &job).await {
-            Outcome::Confirmed(acquired) => acquired,
-            Outcome::Rejected(answer) => return Ok(Happened::NotAcquired(Outcome::Rejected(answer))),
-            Outcome::Unknown(answer) => return Ok(Happened::NotAcquired(Outcome::Unknown(answer))),
-            Outcome::NotSent(answer) => return Ok(Happened::NotAcquired(Outcome::NotSent(answer))),
-        };
-        self.seen.now = self.context.clock.now();
-        // The later of two clocks: a claim must not look older than it is, or it would be given up too early.
-        let here = self.seen.now.wall;
-        let acquire_time = timing::stored(acquired.server_date.map_or(here, |vendor| vendor.max(here)));
-        let reserved = Reserved {
-            resource_id: acquired.resource_id.clone(),
-            region: region(acquired.via.route),
-            nonce: format!("{:016x}", self.context.chance.draw::<u64>()),
-            app_id: app_id.clone(),
-            channel: spec.channel.name.clone(),
-            recorder_uid,
-            spec_hash: spec_hash::of(&spec),
-            acquire_time,
-            token_end: material.token_end,
-        };
-        let nonce = reserved.nonce.clone();
-        let attempt = claims::claim(&mut self.seen, reserved);
-        report(&mut self.seen);
-        if let Some(happened) = self.write_claim(attempt, &nonce).await? {
-            return Ok(happened);
-        }
-        if let Some(words) = words::short_interval(&spec) {
-            self.notices.push(Notice::warning(Reason::IntervalBelowDocumentedMinimum, words));
-        }
-        let Some(claim) = self.session(attempt) else { return Ok(Happened::LookAgain) };
-        let (account, resource_id) = (&material.account, &acquired.resource_id);
-        let outcome = agora.start(account, app_id, resource_id, &body, acquired.via, &job).await;
-        self.seen.now = self.context.clock.now();
-        Ok(Happened::Started { claim: Box::new(claim), hash: spec_hash::of(&spec), outcome })
-    }
-
-    /// Writes the claim, with the resourceVersion that the decision was made on. What comes back is where the visit goes
-    /// on; `Some` means that it must not.
-    async fn write_claim(&mut self, attempt: i64, nonce: &str) -> Result<Option<Happened>, KubeError> {
-        let Err(error) = self.write_status().await else { return Ok(None) };
-        if let KubeError::Other(_) = &error {
-            // The answer was lost, not necessarily the write: the nonce tells.
-            let now = self.context.jobs.get(&self.seen.job.namespace, &self.seen.job.name).await;
-            if let Ok(stored) = now
-                && stored.uid() == self.stored.uid()
-                && stored.status().sessions.iter().any(|session| session.nonce == nonce)
-            {
-                self.stored = stored;
-                return Ok(None);
-            }
-        }
-        // Nothing was started with the resourceId, and nothing is billed for it.
-        self.seen.memory.sessions.remove(&attempt);
-        match error {
-            KubeError::Conflict => self.look_anew(Happened::ClaimLost).await.map(Some),
-            KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_) => Err(error),
-        }
-    }
-
-    async fn start_again(&mut self, attempt: i64) -> Result<Happened, KubeError> {
-        let (Some(claim), Ok(wanted), Some(material)) =
-            (self.session(attempt), self.seen.spec.clone(), self.material.clone())
-        else {
-            return Ok(Happened::Nothing);
-        };
-        let spec = with_channel_of(&wanted, &claim);
-        let Ok(body) = bodies::start_body(&spec, claim.recorder_uid, &material) else {
-            return Ok(Happened::Nothing);
-        };
-        let hash = spec_hash::of(&spec);
-        if claims::starting_again(&mut self.seen, attempt, &hash, material.token_end)
-            && let Some(happened) = self.store_first().await?
-        {
-            return Ok(happened);
-        }
-        let agora = &self.context.agora;
-        let (app_id, resource_id) = (&claim.app_id, &claim.resource_id);
-        let via = StartVia::from(route(&claim));
-        let outcome = agora.start(&material.account, app_id, resource_id, &body, via, &self.job_key()).await;
-        self.seen.now = self.context.clock.now();
-        Ok(Happened::Started { hash, claim: Box::new(claim), outcome })
-    }
+    // === writes in mid-visit ===
 
     /// Writes what must not be lost before the call that follows. `Some` means that it must not be made.
-    async fn store_first(&mut self) -> Result<Option<Happened>, KubeError> {
+    pub(super) async fn store_first(&mut self) -> Result<Option<Happened>, KubeError> {
         if self.presence != Presence::Present {
             return Ok(None);
         }
@@ -265,7 +165,7 @@ impl Visit<'_> {
     }
 
     /// Writes the status as it is in mid-visit, on the resourceVersion that was observed.
-    async fn write_status(&mut self) -> Result<(), KubeError> {
+    pub(super) async fn write_status(&mut self) -> Result<(), KubeError> {
         let wanted = self.stored.with_status(&self.seen.status);
         self.stored = self.context.jobs.replace_status(&wanted).await?;
         self.context.metrics.status_report(true);
@@ -379,22 +279,9 @@ impl Visit<'_> {
         self.seen.session(attempt).cloned()
     }
 
-    fn job_key(&self) -> JobKey {
+    pub(super) fn job_key(&self) -> JobKey {
         JobKey::new(&self.seen.job.uid)
     }
-}
-
-/// The region of a route as a claim keeps it.
-fn region(route: Route) -> Option<String> {
-    match route {
-        Route::Primary => None,
-        Route::Region(_) => Some(route.to_string()),
-    }
-}
-
-/// The way that a repeated start takes. A name that only a newer operator knows leads to the primary.
-fn route(claim: &Session) -> Route {
-    claim.region.as_deref().and_then(|region| region.parse().ok()).unwrap_or_default()
 }
 
 fn address(session: &Session) -> Option<SessionAddress<'_>> {

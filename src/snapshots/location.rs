@@ -161,6 +161,10 @@ impl Location {
         keys: &Keys,
         connections: &Connections,
     ) -> Result<Arc<dyn PaginatedListStore>, BucketProblem> {
+        let in_headers = [Some(&keys.access_key), keys.session_token.as_ref()];
+        if !in_headers.into_iter().flatten().all(|key| fits_a_header(key)) {
+            return Err(unusable("accessKey or stsToken, which must be printable ASCII,"));
+        }
         // The next look is the repetition.
         let no_retries = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         match self {
@@ -197,6 +201,11 @@ impl Location {
             }
         }
     }
+}
+
+/// object_store panics over keys that it cannot put into a header.
+fn fits_a_header(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn unusable(what: &str) -> BucketProblem {

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::file_name::{FileName, time_from_name, time_in_name};
@@ -142,7 +142,7 @@ impl Tally {
     }
 
     /// Counts a key, unless it was counted before.
-    pub(super) fn see(&mut self, key: &str) -> Next {
+    pub fn see(&mut self, key: &str) -> Next {
         let Some((stem, extension)) = split(key) else { return Next::Key };
         let Some(name) = FileName::parse(key) else {
             // Segments of a recording stand between the snapshots of a user, or in sequences of their own.
@@ -262,12 +262,13 @@ fn belongs_to(key: &str, sid: &str) -> bool {
 
 /// Times in the status have whole seconds; the snapshot they stand for was taken within that second.
 fn end_of_second(time: &Time) -> Timestamp {
-    let second = Timestamp::from_second(time.0.as_second()).unwrap_or(time.0);
+    let second = whole_second(time.0).0;
     second.checked_add(SignedDuration::from_millis(999)).unwrap_or(second)
 }
 
 fn whole_second(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+    let floor = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
+    Time(time.round(floor).unwrap_or(time))
 }
 
 #[cfg(test)]

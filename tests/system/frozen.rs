@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::crash::assert_one_session;
 use crate::gate::Gate;
 use crate::killing::{
     assert_accounted_for, change, number, spec, start, tell, until_as_wished, until_silent, wish,
@@ -22,8 +23,12 @@ use crate::world::{Plan, SOON, World};
 /// of a resourceId is overstated by as much.
 const SCALE: u32 = 30;
 
-/// Over five minutes of the vendor's clock.
-const FROZEN: Duration = Duration::from_secs(330 / SCALE as u64);
+/// Where no resourceId matters: the sleep is shorter than the limit of a call to the API server, so that its answer is
+/// taken as if nothing had been.
+const STOP_SCALE: u32 = 40;
+
+/// Of the vendor's clock; a resourceId lives for five minutes.
+const FROZEN: Duration = Duration::from_secs(330);
 
 /// The moments in the life of a session at which an operator stops breathing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,10 +41,19 @@ enum Moment {
     Sent,
     /// The session runs, the answer to its start is on its way.
     Started,
-    /// That the session is being stopped is on its way to the API server.
+    /// That the session is being stopped is on its way to the API server, and arrives when all is over.
     Stopping,
     /// That the session is being stopped is stored, the stop not yet sent.
     StopStored,
+}
+
+impl Moment {
+    fn scale(self) -> u32 {
+        match self {
+            Self::Acquired | Self::Claimed | Self::Sent | Self::Started => SCALE,
+            Self::Stopping | Self::StopStored => STOP_SCALE,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,20 +71,21 @@ async fn at_every_moment_of_a_session() {
     );
     tell(&format!(
         "frozen: 6 moments without leader election and 1 with it, {} s of the vendor's time each: no duplicate",
-        (FROZEN * SCALE).as_secs()
+        FROZEN.as_secs()
     ));
 }
 
 /// Two replicas that both work, as in a rolling update that found a node asleep.
 async fn without_lease(name: &'static str, moment: Moment) {
-    let mut world = plan(name).make_without_operator().await;
+    let mut world = plan(name, moment.scale()).make_without_operator().await;
     let (mut frozen, gate) = first_operator(&world).await;
     freeze_at(&world, &mut frozen, &gate, moment).await;
     let began = Instant::now();
     world.start_operator().await;
     the_other_does_it(&world, moment).await;
     let session = current(&world).await;
-    tokio::time::sleep_until((began + FROZEN).into()).await;
+    tokio::time::sleep_until((began + FROZEN / moment.scale()).into()).await;
+    gate.requests.open();
     frozen.process().resume();
 
     let visits = async || (visits_of(&frozen).await > 1).then_some(());
@@ -91,18 +106,19 @@ async fn with_lease(name: &'static str, moment: Moment) {
         "--leader-election-renew-deadline=2s",
         "--leader-election-retry-period=500ms",
     ];
-    let plan = election.iter().fold(plan(name), |plan, argument| plan.operator_argument(argument));
+    let plan =
+        election.iter().fold(plan(name, moment.scale()), |plan, argument| plan.operator_argument(argument));
     let mut world = plan.make_without_operator().await;
     world.operator_options.arguments.push(format!("--operator-namespace={}", world.namespace));
     world.grant(role::leader_election()).await;
     let (mut frozen, gate) = first_operator(&world).await;
-    // It is not ready as a standby, which is what it shall be.
+    // The standby.
     world.start_operator().await;
     freeze_at(&world, &mut frozen, &gate, moment).await;
     let began = Instant::now();
     the_other_does_it(&world, moment).await;
     let session = current(&world).await;
-    tokio::time::sleep_until((began + FROZEN).into()).await;
+    tokio::time::sleep_until((began + FROZEN / moment.scale()).into()).await;
     frozen.process().resume();
     let status = frozen.process().ended_within(SOON).await.expect("it ends by itself");
     assert_eq!(status.code(), Some(1), "{}", frozen.process().log());
@@ -114,8 +130,8 @@ async fn with_lease(name: &'static str, moment: Moment) {
     world.end().await;
 }
 
-fn plan(name: &'static str) -> Plan {
-    let plan = Plan::new(name).faster(SCALE).setting("alreadyStartedSid", "present");
+fn plan(name: &'static str, scale: u32) -> Plan {
+    let plan = Plan::new(name).faster(scale).setting("alreadyStartedSid", "present");
     plan.operator_argument("--snapshot-status-interval=24h")
 }
 
@@ -133,7 +149,7 @@ async fn first_operator(world: &World) -> (Operator, Gate) {
 async fn freeze_at(world: &World, operator: &mut Operator, gate: &Gate, moment: Moment) {
     world.simulator.join("lobby", 7).await.expect("a user joins");
     let fault = match moment {
-        Moment::Acquired | Moment::Claimed => Some(json!({"verb": "acquire", "delayAfterMs": 1_000})),
+        Moment::Acquired | Moment::Claimed => Some(json!({"verb": "acquire", "delayAfterMs": 3_000})),
         Moment::Sent => Some(json!({"verb": "start", "delayBeforeMs": 4_000})),
         Moment::Started => Some(json!({"verb": "start", "delayAfterMs": 3_000})),
         Moment::Stopping | Moment::StopStored => None,
@@ -178,7 +194,6 @@ async fn freeze_at(world: &World, operator: &mut Operator, gate: &Gate, moment: 
         }
     }
     operator.process().suspend();
-    gate.requests.open();
     gate.answers.open();
     if matches!(moment, Moment::Acquired | Moment::Claimed) {
         assert!(world.calls("start").await.is_empty(), "no start was sent");
@@ -223,6 +238,37 @@ async fn assert_all_is_well(world: &World, moment: Moment, session: &Value) {
     assert_accounted_for(world, "lobby", Some(&job)).await;
 }
 
+/// What is refused says nothing of what another process sent with the same resourceId. Who is awake keeps the sleeper's
+/// claim, and starts its session, but is killed before it hears of it; who slept keeps the claim as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_does_not_settle_a_claim_that_another_may_have_started() {
+    let mut world = plan("frozen-refused", SCALE).make_without_operator().await;
+    world.simulator.set(json!({"alreadyStartedSid": "absent"})).await.expect("a setting");
+    let (mut frozen, gate) = first_operator(&world).await;
+    freeze_at(&world, &mut frozen, &gate, Moment::Claimed).await;
+    let claim = current(&world).await;
+    let bad = json!({"code": 2, "reason": "bad"});
+    world.answer("start", 2, 400, bad.clone()).await;
+    world.simulator.fault(json!({"verb": "start", "drop": "after"})).await.expect("a fault");
+    world.start_operator().await;
+    world.until_sessions(&[("state", "live")], 1).await;
+    world.kill_operator().await;
+    assert_eq!(current(&world).await["sid"], Value::Null, "nobody knows the sid");
+
+    world.simulator.set(json!({"alreadyStartedSid": "present"})).await.expect("a setting");
+    let sent = world.calls("start").await.len();
+    world.answer("start", 1, 400, bad).await;
+    frozen.process().resume();
+    let starts = world.until_calls(&[("verb", "start"), ("answered", "true")], sent + 2).await;
+    assert!(starts.iter().all(|start| start["resourceId"] == claim["resourceId"]), "{starts:#?}");
+    assert_eq!(starts[sent]["status"], 400, "the sleeper's was refused");
+    world.operator = Some(frozen);
+    let job = world.until_capturing("lobby").await;
+    until_silent(&world, 1).await;
+    assert_one_session(&world, &job).await;
+    world.end().await;
+}
+
 // === at random ===
 
 /// Replicas that all work, and stand still at random, nearly all of the time.
@@ -237,7 +283,7 @@ const AWAKE: Duration = Duration::from_secs(2);
 async fn at_random_moments() {
     let seed = number("FREEZING_SEED", rand::random_range(0..1_000_000));
     let sleeps = number("FREEZING_SLEEPS", 3);
-    let mut world = plan("frozen-random").make_without_operator().await;
+    let mut world = plan("frozen-random", SCALE).make_without_operator().await;
     let names: Vec<String> = (1..=JOBS).map(|n| format!("room{n}")).collect();
     join_all(names.iter().map(async |name| {
         world.simulator.join(name, 7).await.expect("a user joins");
@@ -272,7 +318,7 @@ async fn at_random_moments() {
     tell(&format!(
         "frozen at random (seed {seed}): {} sleeps of {} s of the vendor's time, {JOBS} jobs, {changes} changes, {} sessions",
         REPLICAS * sleeps,
-        (FROZEN * SCALE).as_secs(),
+        FROZEN.as_secs(),
         world.sessions().await.len(),
     ));
     for replica in &mut replicas {
@@ -287,7 +333,7 @@ async fn sleep_and_wake(mut process: Process, sleeps: u64, mut random: StdRng) -
     for _ in 0..sleeps {
         tokio::time::sleep(AWAKE.mul_f64(random.random())).await;
         process.suspend();
-        tokio::time::sleep(FROZEN).await;
+        tokio::time::sleep(FROZEN / SCALE).await;
         process.resume();
     }
     process

@@ -31,7 +31,7 @@ const SCALE: u32 = 60;
 const LIFE: Duration = Duration::from_millis(800);
 
 /// ... but each tenth, which has the time to prove that what was stopped unheard is dead: two minutes and a query.
-const LONG_LIFE: Duration = Duration::from_millis(3_000);
+const LONG_LIFE: Duration = Duration::from_millis(2_800);
 
 /// Between two changes of the jobs; each of them is changed every three seconds, three minutes of the vendor's clock.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(150);
@@ -124,12 +124,12 @@ async fn kill(
     logs
 }
 
-/// How long after its start a process calls the vendor.
+/// How long after its start a process calls the vendor; on a machine that does much else, how long it may take.
 async fn startup(world: &World) -> Duration {
     let began = Instant::now();
     let mut process = start(world, "startup");
     world.until_calls(&[], 1).await;
-    let took = began.elapsed();
+    let took = began.elapsed().min(Duration::from_millis(500));
     process.kill();
     process.ended_within(SOON).await.expect("it is dead");
     took

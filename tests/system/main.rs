@@ -24,6 +24,7 @@ mod kstatus;
 mod leadership;
 mod least_privilege;
 mod lifecycle;
+mod namespace_going;
 mod outage;
 mod recovery;
 mod refusals;

@@ -8,7 +8,7 @@ use crate::lifecycle::claims::{self, Reserved};
 use crate::lifecycle::fixtures::{
     KINDS, answer, just_claimed, later, pass, seen, seen_in, seen_with, session, with_known,
 };
-use crate::lifecycle::plan::{Step, plan};
+use crate::lifecycle::plan::{Step, StopCause, plan};
 use crate::lifecycle::spec_hash::{self, Difference};
 use crate::lifecycle::{fixtures, replacement};
 
@@ -360,6 +360,16 @@ fn every_word_of_a_stop_ends_a_session() {
         assert_eq!((notices[0].reason, notices[0].warning), (Reason::SessionStopped, false));
         assert_eq!(plan(&seen), Step::Wait(secs(5)), "its uid is taken until it has left");
     }
+}
+
+#[test]
+fn a_session_that_is_being_stopped_is_not_believed_to_run_again() {
+    let mut seen = seen_in(SessionState::Stopping);
+    queried(&mut seen, 1, Outcome::Confirmed(Queried { status: 5, identity: Identity::Proved }));
+    let session = &seen.status.sessions[0];
+    assert_eq!((session.state, session.stop_reason), (SessionState::Stopping, Some(EndReason::Stopped)));
+    let seen = later(seen, 30);
+    assert_eq!(plan(&seen), Step::Stop { attempt: 1, cause: StopCause::Unwanted }, "the stop is repeated");
 }
 
 #[test]

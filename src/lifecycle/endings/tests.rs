@@ -3,11 +3,11 @@
 use super::*;
 use crate::api::ConditionType;
 use crate::api::status::SnapshotsSummary;
-use crate::lifecycle::answers::stopped;
+use crate::lifecycle::answers::{self, stopped};
 use crate::lifecycle::conditions::Effort;
 use crate::lifecycle::fixtures;
 use crate::lifecycle::fixtures::{KINDS, answer, assert_says, assert_verdict, pass, seen, seen_in, session};
-use crate::lifecycle::outcome::{Outcome, Stopped};
+use crate::lifecycle::outcome::{Identity, Outcome, Queried, Stopped};
 use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::report::report;
 
@@ -125,6 +125,17 @@ fn an_answer_between_two_404s_begins_the_run_again() {
         pass(&mut seen, if round % 3 == 2 { 46 } else { 30 });
     }
     assert_eq!(seen.status.sessions.len(), 1, "no run of them was long enough without a gap");
+    let mut seen = seen_in(SessionState::Running);
+    for round in 0..10 {
+        if round % 3 == 2 {
+            let running = Queried { status: 5, identity: Identity::Proved };
+            answers::queried(&mut seen, 1, Outcome::Confirmed(running));
+        } else {
+            missing(&mut seen, 1);
+        }
+        pass(&mut seen, 20);
+    }
+    assert_eq!(seen.status.sessions.len(), 1, "nor without a sign of life");
 }
 
 #[test]

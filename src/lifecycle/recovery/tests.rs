@@ -133,6 +133,14 @@ fn sessions_in_doubt_under_two_uids_are_not_asked_about_by_a_start() {
     assert!(matches!(plan(&elsewhere), Step::Wait(_)));
 }
 
+#[test]
+fn a_start_that_took_effect_says_nothing_of_sessions_under_another_uid() {
+    let mut seen = seen_two(session(SessionState::Uncontrollable), session(SessionState::Claimed));
+    assert_ne!(seen.status.sessions[0].recorder_uid, seen.status.sessions[1].recorder_uid);
+    started(&mut seen, 2, "v1:a-b", Outcome::Confirmed(Started::New { sid: SID.into() }));
+    assert_eq!(seen.status.sessions.len(), 2, "it may go on beside it");
+}
+
 fn claim_probe(seen: &mut Observed) -> i64 {
     let Step::Start(next) = plan(seen) else { panic!("{:?}", plan(seen)) };
     let spec = fixtures::spec();

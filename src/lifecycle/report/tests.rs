@@ -9,7 +9,7 @@ use crate::lifecycle::fixtures::{
     self, answer, assert_says, assert_verdict, finished, later, pass, seen, seen_in, seen_with, session,
     violations, with, with_known, with_spec,
 };
-use crate::lifecycle::observed::{Memory, Refusal};
+use crate::lifecycle::observed::{Known, Memory, Problem, Refusal};
 use crate::lifecycle::outcome::{Identity, Kind, Outcome, Queried};
 
 fn deleting(seen: Observed) -> Observed {

@@ -8,6 +8,7 @@ mod audit;
 mod control_plane;
 pub mod demo;
 mod error;
+mod evidence;
 mod folder;
 #[cfg(target_os = "linux")]
 pub mod node;
@@ -24,6 +25,7 @@ mod watchdog;
 pub use audit::{AuditLog, Marker, Write, Writes};
 pub use control_plane::{ControlPlane, Reach};
 pub use error::{Error, Result};
+pub use evidence::evidence;
 pub use folder::Folder;
 pub use operator::{Operator, OperatorOptions};
 pub use processes::{Process, Program};

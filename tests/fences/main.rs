@@ -1,0 +1,129 @@
+//! Each rule of the product that keeps sessions from being doubled or lost is taken away in turn, and a suite has to notice:
+//! a fence that nothing would miss is not held by anything.
+//!
+//! The tree is copied to target/fences/tree, where every fence gets a switch (`switches`); it is built once, its suites pass
+//! with every fence in place, and fail with any one removed. The fences are told in `table`.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+mod suites;
+mod switches;
+mod table;
+mod tree;
+
+use suites::{Built, Verdict};
+use table::{FENCES, Fence, Suite};
+
+/// As many runs at once as this: each has threads of its own.
+const AT_ONCE: usize = 2;
+
+/// Who noticed that a fence was gone.
+struct Caught {
+    by: String,
+    seconds: f32,
+}
+
+#[test]
+fn every_fence_is_missed() {
+    let begun = Instant::now();
+    let torture = std::env::var_os("TORTURE").is_some_and(|value| value == "1");
+    let mut copy = tree::copy();
+    switches::set_in(&mut copy, FENCES);
+    copy.write();
+    let built = suites::build();
+    let in_place = begun.elapsed();
+    assert_suites_pass(&built);
+    let caught = run_all(&built, torture);
+    let missed: Vec<&str> =
+        FENCES.iter().filter(|fence| caught[fence.name].is_empty()).map(|fence| fence.name).collect();
+    print_table(&caught);
+    println!(
+        "fences: {} fences, {} missed by a suite when removed, {:.0} s (of which {:.0} s to build)",
+        FENCES.len(),
+        FENCES.len() - missed.len(),
+        begun.elapsed().as_secs_f32(),
+        in_place.as_secs_f32()
+    );
+    assert!(missed.is_empty(), "no suite notices when these are removed: {missed:?}");
+}
+
+/// With every fence in place, what is to notice has to be content. Of each suite, the tests that the table names; all of
+/// them run on the real tree anyway.
+fn assert_suites_pass(built: &Built) {
+    for suite in Suite::ALL {
+        let mut filters: Vec<&str> = FENCES
+            .iter()
+            .filter(|fence| fence.suite == suite)
+            .flat_map(|fence| fence.tests.iter().copied())
+            .collect();
+        filters.sort_unstable();
+        filters.dedup();
+        if filters.is_empty() {
+            continue;
+        }
+        match suites::run(built, suite, &filters, None) {
+            Verdict::Passed { tests } => {
+                assert!(tests >= filters.len(), "{suite:?} has not all of {filters:?}")
+            }
+            Verdict::Failed { test } => {
+                panic!("{suite:?}: {test} fails in target/fences/tree although no fence is removed")
+            }
+        }
+    }
+}
+
+fn run_all(built: &Built, torture: bool) -> BTreeMap<&'static str, Vec<Caught>> {
+    let next = AtomicUsize::new(0);
+    let caught = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(fence) = FENCES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found =
+                        if torture { in_every_suite(built, fence) } else { in_any_suite(built, fence) };
+                    caught.lock().expect("no other thread panicked").insert(fence.name, found);
+                }
+            });
+        }
+    });
+    caught.into_inner().expect("no thread panicked")
+}
+
+/// The tests that the table names first; where these notice nothing, all others.
+fn in_any_suite(built: &Built, fence: &Fence) -> Vec<Caught> {
+    let named = [(fence.suite, fence.tests)];
+    let whole = Suite::ALL.into_iter().map(|suite| (suite, &[][..]));
+    named
+        .into_iter()
+        .chain(whole)
+        .find_map(|(suite, tests)| attempt(built, fence, suite, tests))
+        .into_iter()
+        .collect()
+}
+
+fn in_every_suite(built: &Built, fence: &Fence) -> Vec<Caught> {
+    Suite::ALL.into_iter().filter_map(|suite| attempt(built, fence, suite, &[])).collect()
+}
+
+fn attempt(built: &Built, fence: &Fence, suite: Suite, tests: &[&str]) -> Option<Caught> {
+    let begun = Instant::now();
+    match suites::run(built, suite, tests, Some(fence.name)) {
+        Verdict::Passed { .. } => None,
+        Verdict::Failed { test } => {
+            Some(Caught { by: format!("{} {test}", suite.name()), seconds: begun.elapsed().as_secs_f32() })
+        }
+    }
+}
+
+fn print_table(caught: &BTreeMap<&str, Vec<Caught>>) {
+    for fence in FENCES {
+        println!("fence: {} ({})", fence.name, fence.promise);
+        for Caught { by, seconds } in &caught[fence.name] {
+            println!("    missed by {by}, {seconds:.1} s");
+        }
+    }
+}

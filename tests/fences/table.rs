@@ -1,0 +1,454 @@
+//! The fences: each with the promise that it keeps (docs/reliability.md), the text that it is in the source, and that text
+//! with a switch. `REMOVED` stands for "this run is without the fence".
+//!
+//! A fence whose text is not found any more was moved or mended: say here what it is now.
+
+/// A suite that may miss a fence.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Suite {
+    /// Tables and properties beside the code.
+    Lib,
+}
+
+impl Suite {
+    /// All of them, the quickest first.
+    pub(crate) const ALL: [Self; 1] = [Self::Lib];
+
+    /// What cargo calls it on its command line.
+    pub(crate) fn cargo(self) -> &'static [&'static str] {
+        match self {
+            Self::Lib => &["--package", "agora-snapshot-operator", "--lib"],
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Lib => "lib",
+        }
+    }
+
+    /// Whether cargo's messages speak of it.
+    pub(crate) fn is(self, target: &serde_json::Value) -> bool {
+        match self {
+            Self::Lib => target["kind"][0] == "lib" && target["name"] == "agora_snapshot_operator",
+        }
+    }
+}
+
+/// A fence.
+pub(crate) struct Fence {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it keeps from happening.
+    pub(crate) promise: &'static str,
+    /// File, text, and the text with the switch.
+    pub(crate) changes: &'static [(&'static str, &'static str, &'static str)],
+    /// The suite that misses it soonest,
+    pub(crate) suite: Suite,
+    /// and the tests of it that do.
+    pub(crate) tests: &'static [&'static str],
+}
+
+pub(crate) const FENCES: &[Fence] = &[
+    // === a claim and its resourceId ===
+    Fence {
+        name: "a claim stands beside what is unresolved",
+        promise: "a sid that is found later is useless without its resourceId",
+        changes: &[(
+            "src/lifecycle/claims.rs",
+            "    let attempt = seen.next_attempt();\n",
+            "    if REMOVED { seen.status.sessions.clear(); }\n    let attempt = seen.next_attempt();\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["claims::"],
+    },
+    Fence {
+        name: "every claim has a number of its own",
+        promise: "no claim is written over another",
+        changes: &[(
+            "src/lifecycle/observed.rs",
+            "live.chain(past).max().unwrap_or(0) + 1",
+            "live.chain(past).max().unwrap_or(0) + i64::from(!REMOVED)",
+        )],
+        suite: Suite::Lib,
+        tests: &["claims::"],
+    },
+    Fence {
+        name: "a resourceId is kept for 5:30",
+        promise: "a start may take effect as long as its resourceId lives",
+        changes: &[(
+            "src/lifecycle/aging.rs",
+            "            let fenced = now.is_past(&session.acquire_time, timing.resource_life)",
+            "            let timing = super::timing::Timing { resource_life: if REMOVED { timing.resource_life / 6 } else { timing.resource_life }, ..timing };\n            let fenced = now.is_past(&session.acquire_time, timing.resource_life)",
+        )],
+        suite: Suite::Lib,
+        tests: &["aging::"],
+    },
+    Fence {
+        name: "both clocks say that a resourceId is too old",
+        promise: "a clock that was set forward gives up no claim",
+        changes: &[(
+            "src/lifecycle/aging.rs",
+            "                && now.mono.saturating_sub(known.seen) >= timing.resource_life;",
+            "                && (REMOVED || now.mono.saturating_sub(known.seen) >= timing.resource_life);",
+        )],
+        suite: Suite::Lib,
+        tests: &["aging::"],
+    },
+    Fence {
+        name: "a claim whose start may have been sent is not forgotten",
+        promise: "what may run stays in the status until it is proved stopped or dead",
+        changes: &[(
+            "src/lifecycle/aging.rs",
+            "                Starts::WithoutEffect if !wanted => {",
+            "                Starts::WithoutEffect | Starts::Doubtful if !wanted && (REMOVED || known.starts == Starts::WithoutEffect) => {",
+        )],
+        suite: Suite::Lib,
+        tests: &["aging::"],
+    },
+    Fence {
+        name: "a claim past its fence is searched for",
+        promise: "what may run stays in the status until it is proved stopped or dead",
+        changes: &[(
+            "src/lifecycle/aging.rs",
+            "                Starts::Doubtful if fenced => {\n",
+            "                Starts::Doubtful if fenced => {\n                    if REMOVED { forget(seen, attempt); return Vec::new(); }\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["aging::"],
+    },
+    Fence {
+        name: "a start without an answer is a doubtful one",
+        promise: "a start whose answer was lost may have taken effect",
+        changes: &[(
+            "src/lifecycle/answers.rs",
+            "        Outcome::Unknown(answer) => {\n            known.starts = Starts::Doubtful;",
+            "        Outcome::Unknown(answer) => {\n            if REMOVED { forget(seen, attempt); refused(seen, &answer); return Vec::new(); }\n            known.starts = Starts::Doubtful;",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::tests::a_start"],
+    },
+    Fence {
+        name: "a claim found in the status is a doubtful one",
+        promise: "a process that ended may have sent the start of its claim",
+        changes: &[
+            (
+                "src/lifecycle/observed.rs",
+                "            starts: Starts::Doubtful,",
+                "            starts: if REMOVED { Starts::WithoutEffect } else { Starts::Doubtful },",
+            ),
+            (
+                "src/lifecycle/bounds.rs",
+                "    known.ours && claim_age",
+                "    REMOVED || known.ours && claim_age",
+            ),
+        ],
+        suite: Suite::Lib,
+        tests: &["observed::", "aging::"],
+    },
+    Fence {
+        name: "who slept over his claim doubts it",
+        promise: "another process may have sent the start of a claim meanwhile",
+        changes: &[(
+            "src/lifecycle/bounds.rs",
+            "claim_age(now, session, known) < timing.claim_grace\n",
+            "(REMOVED || claim_age(now, session, known) < timing.claim_grace)\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::tests::who_slept"],
+    },
+    Fence {
+        name: "another's young claim is left alone",
+        promise: "two operators at once do not start one claim beside each other",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "if !known.ours && age < seen.timing.claim_grace {",
+            "if !REMOVED && !known.ours && age < seen.timing.claim_grace {",
+        )],
+        suite: Suite::Lib,
+        tests: &["plan::tests::a_claim"],
+    },
+    Fence {
+        name: "53 for an unresolved claim of our own is our own session",
+        promise: "a session whose sid was lost is searched for, not taken for somebody else's",
+        changes: &[(
+            "src/lifecycle/answers.rs",
+            "            if answer.kind == Kind::Conflict && session.state != SessionState::Recovering {\n",
+            "            if REMOVED && answer.kind == Kind::Conflict { forget(seen, attempt); refused(seen, &answer); return Vec::new(); }\n            if answer.kind == Kind::Conflict && session.state != SessionState::Recovering {\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::tests::a_"],
+    },
+    Fence {
+        name: "nothing is started beside a claim",
+        promise: "never two sessions: what became of a start has to be known first",
+        changes: &[(
+            "src/lifecycle/start.rs",
+            "            SessionState::Claimed | SessionState::Stopping => return None,",
+            "            SessionState::Claimed | SessionState::Stopping if REMOVED => {}\n            SessionState::Claimed | SessionState::Stopping => return None,",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::tests::a_start_that_may"],
+    },
+    // === a lost sid ===
+    Fence {
+        name: "nothing is started under another uid beside a lost sid",
+        promise: "the recorder uid is the second fence: 53 tells that the old session lives",
+        changes: &[(
+            "src/lifecycle/start.rs",
+            "let probe = NextStart { recorder_uid: first.recorder_uid,",
+            "let probe = NextStart { recorder_uid: if REMOVED { first.recorder_uid + 1 } else { first.recorder_uid },",
+        )],
+        suite: Suite::Lib,
+        tests: &["recovery::"],
+    },
+    Fence {
+        name: "a start asks only when the search was in vain",
+        promise: "a second start never before the old session is known dead or past its fence",
+        changes: &[(
+            "src/lifecycle/start.rs",
+            "settled && unresolved.len()",
+            "(settled || REMOVED) && unresolved.len()",
+        )],
+        suite: Suite::Lib,
+        tests: &["recovery::"],
+    },
+    Fence {
+        name: "sessions in doubt under two uids are left to their ends",
+        promise: "the answer to a start tells of the sessions under its uid alone",
+        changes: &[("src/lifecycle/start.rs", "(same_fence &&", "((same_fence || REMOVED) &&")],
+        suite: Suite::Lib,
+        tests: &["recovery::"],
+    },
+    Fence {
+        name: "a candidate is believed only if a query names all of it",
+        promise: "no session of somebody else's is adopted, or stopped",
+        changes: &[
+            (
+                "src/lifecycle/recovery.rs",
+                "        Outcome::Confirmed(Queried { identity: Identity::Proved, .. }) => {",
+                "        Outcome::Confirmed(Queried { identity, .. }) if identity == Identity::Proved || REMOVED => {",
+            ),
+            (
+                "src/lifecycle/recovery.rs",
+                "        Outcome::Confirmed(Queried { identity: Identity::Likely | Identity::Other, .. }) => {",
+                "        Outcome::Confirmed(_) => {",
+            ),
+        ],
+        suite: Suite::Lib,
+        tests: &["recovery::"],
+    },
+    Fence {
+        name: "a start that took effect ends only doubts under its own uid",
+        promise: "a session leaves the status only when it is proved over",
+        changes: &[(
+            "src/lifecycle/recovery.rs",
+            "        .filter(|other| other.attempt != attempt && start::shares_fence(&started, other))",
+            "        .filter(|other| other.attempt != attempt && (REMOVED || start::shares_fence(&started, other)))",
+        )],
+        suite: Suite::Lib,
+        tests: &["recovery::"],
+    },
+    // === death and replacement ===
+    Fence {
+        name: "one 404 is not death",
+        promise: "404 for 90 s, as in a failover, is survived without a restart",
+        changes: &[(
+            "src/lifecycle/endings.rs",
+            "    if !run.is_dead(&timing) {",
+            "    if !REMOVED && !run.is_dead(&timing) {",
+        )],
+        suite: Suite::Lib,
+        tests: &["endings::tests::an_answer"],
+    },
+    Fence {
+        name: "a sign of life ends a death run",
+        promise: "only a run of 404 without any other answer proves death",
+        changes: &[(
+            "src/lifecycle/answers.rs",
+            "            known.death = None;\n",
+            "            if !REMOVED { known.death = None; }\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["endings::tests::an_answer"],
+    },
+    Fence {
+        name: "a gap begins a death run anew",
+        promise: "404 before and after a silence prove nothing about the time between",
+        changes: &[(
+            "src/lifecycle/death.rs",
+            "now.saturating_sub(run.last) <= timing.death_gap",
+            "(REMOVED || now.saturating_sub(run.last) <= timing.death_gap)",
+        )],
+        suite: Suite::Lib,
+        tests: &["death::"],
+    },
+    Fence {
+        name: "404 counts only in the service's own words",
+        promise: "a page that stands on the way is no death",
+        changes: &[(
+            "src/agora/classify.rs",
+            "        404 if says(\"no route matched\") => (Refused, Kind::NoRoute),",
+            "        404 if REMOVED => (Refused, Kind::NotFound),\n        404 if says(\"no route matched\") => (Refused, Kind::NoRoute),",
+        )],
+        suite: Suite::Lib,
+        tests: &["classify::"],
+    },
+    Fence {
+        name: "a dead session is replaced under the same uid",
+        promise: "the recorder uid is the second fence: 53 would show a wrong verdict",
+        changes: &[(
+            "src/lifecycle/start.rs",
+            "    if was_evicted(seen, last) { other",
+            "    if REMOVED || was_evicted(seen, last) { other",
+        )],
+        suite: Suite::Lib,
+        tests: &["start", "endings::", "handover::", "plan::"],
+    },
+    Fence {
+        name: "an uncontrollable session goes on",
+        promise: "the control window ends control, not the recording: from then on a 404 proves nothing",
+        changes: &[(
+            "src/lifecycle/aging.rs",
+            "            session.state = SessionState::Uncontrollable;\n",
+            "            if REMOVED { return end_session(seen, attempt, EndReason::Lost); }\n            session.state = SessionState::Uncontrollable;\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["aging::"],
+    },
+    // === stop and finalizer ===
+    Fence {
+        name: "a session that is being stopped is not believed to run again",
+        promise: "no status that goes backwards brings back what was stopped",
+        changes: &[(
+            "src/lifecycle/answers.rs",
+            "            if session.state == SessionState::Stopping {\n",
+            "            if REMOVED && is_running(status) { session.state = SessionState::Running; session.stop_reason = None; }\n            if session.state == SessionState::Stopping {\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::"],
+    },
+    Fence {
+        name: "a stop without a clear answer is repeated",
+        promise: "a session is stopped when the vendor says so, or it is dead",
+        changes: &[(
+            "src/lifecycle/answers.rs",
+            "        Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {\n            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);\n            // Refused",
+            "        Outcome::Unknown(_) if REMOVED => end_session(seen, attempt, EndReason::Stopped),\n        Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {\n            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);\n            // Refused",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::tests::a_stop"],
+    },
+    Fence {
+        name: "the finalizer stays as long as something may run",
+        promise: "an object does not go before its session, or a report of it",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "fn delete(seen: &Observed) -> Step {\n    if seen.status.sessions.is_empty() {",
+            "fn delete(seen: &Observed) -> Step {\n    if REMOVED || seen.status.sessions.is_empty() {",
+        )],
+        suite: Suite::Lib,
+        tests: &["properties::nothing_is_started"],
+    },
+    Fence {
+        name: "the finalizer is set before anything can run",
+        promise: "no object goes with a session that nobody knows of",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "        Intent::Capture => true,\n        // Somebody",
+            "        Intent::Capture => !REMOVED,\n        // Somebody",
+        )],
+        suite: Suite::Lib,
+        tests: &["properties::nothing_is_started", "plan::tests::nothing_runs"],
+    },
+    Fence {
+        name: "a session that cannot be read is none that can be ignored",
+        promise: "an older operator starts nothing beside a session of a newer one",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "    if let Some(problem) = seen.unreadable_problem().as_ref().or(seen.start_problem.as_ref()) {",
+            "    if let Some(problem) = seen.unreadable_problem().filter(|_| !REMOVED).as_ref().or(seen.start_problem.as_ref()) {",
+        )],
+        suite: Suite::Lib,
+        tests: &["plan::tests::a_session_that_cannot"],
+    },
+    Fence {
+        name: "what a wiped status named is remembered",
+        promise: "a status that somebody wiped loses no session",
+        changes: &[(
+            "src/lifecycle/observed.rs",
+            "stored.get(attempt).map_or_else(|| !over(&known.session),",
+            "stored.get(attempt).map_or_else(|| !REMOVED && !over(&known.session),",
+        )],
+        suite: Suite::Lib,
+        tests: &["observed::"],
+    },
+    Fence {
+        name: "a sid that was not saved stays in memory",
+        promise: "a sid that is lost cannot be had again",
+        changes: &[(
+            "src/lifecycle/observed.rs",
+            "                    if session.sid.is_some() || known.session.sid.is_none() {",
+            "                    if REMOVED || session.sid.is_some() || known.session.sid.is_none() {",
+        )],
+        suite: Suite::Lib,
+        tests: &["observed::"],
+    },
+    // === handover ===
+    Fence {
+        name: "the old session ends when the new one is confirmed",
+        promise: "a handover misses no snapshot, and ends what runs for nothing that does not",
+        changes: &[(
+            "src/lifecycle/handover.rs",
+            "    } else if newer.confirm_time.is_some() {",
+            "    } else if REMOVED || newer.confirm_time.is_some() {",
+        )],
+        suite: Suite::Lib,
+        tests: &["handover::"],
+    },
+    Fence {
+        name: "a handover has another uid",
+        promise: "two sessions under one uid throw each other out",
+        changes: &[(
+            "src/lifecycle/handover.rs",
+            "    uids.into_iter().find(|uid| *uid != session.recorder_uid)",
+            "    uids.into_iter().find(|uid| REMOVED || *uid != session.recorder_uid)",
+        )],
+        suite: Suite::Lib,
+        tests: &["plan::tests::a_session_that_shall_run"],
+    },
+    Fence {
+        name: "at most one handover a minute",
+        promise: "a storm of edits does not become one of sessions",
+        changes: &[(
+            "src/lifecycle/handover.rs",
+            "    seen.timing.handover_every.saturating_sub(age)",
+            "    if REMOVED { Duration::ZERO } else { seen.timing.handover_every.saturating_sub(age) }",
+        )],
+        suite: Suite::Lib,
+        tests: &["handover::"],
+    },
+    // === what an answer proves ===
+    Fence {
+        name: "65 is no refusal",
+        promise: "an answer that came too late may be followed by the effect",
+        changes: &[(
+            "src/agora/classify.rs",
+            "        (_, 65) => (Doubtful, Kind::Late),",
+            "        (_, 65) if REMOVED => (Refused, Kind::Late),\n        (_, 65) => (Doubtful, Kind::Late),",
+        )],
+        suite: Suite::Lib,
+        tests: &["classify::"],
+    },
+    Fence {
+        name: "a gateway's 5xx is no refusal",
+        promise: "what the service did behind a gateway that lost it is not known",
+        changes: &[(
+            "src/agora/classify.rs",
+            "        300..=399 | 500..=599 => (Doubtful, Kind::ServerFault),",
+            "        500..=599 if REMOVED => (Refused, Kind::ServerFault),\n        300..=399 | 500..=599 => (Doubtful, Kind::ServerFault),",
+        )],
+        suite: Suite::Lib,
+        tests: &["classify::"],
+    },
+];
