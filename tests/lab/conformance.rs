@@ -30,8 +30,8 @@ use steps::{Step, step, terminating};
 /// Sequences at a time, each with a namespace of its own: the real server has the other core.
 const WORKERS: usize = 2;
 
-/// Sequences of one worker in `make test`, some 7 ms a request.
-const SEQUENCES: u32 = 110;
+/// Sequences of one worker in `make test`.
+const SEQUENCES: u32 = 80;
 
 /// Of them, so many end in a namespace that goes. They wait for the namespace controller, which takes its time.
 const TERMINATING: u32 = 2;

@@ -31,7 +31,7 @@ const DEEDS: [Deed; 6] = [
 ];
 
 /// Lives that are tried of each kind in `make test`.
-const LIVES: usize = 90;
+const LIVES: usize = 60;
 
 /// Leads a life for each of these fates at each point, or an even spread of them.
 fn at_every_point(what: &str, fates: &[Fate]) {
