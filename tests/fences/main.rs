@@ -4,6 +4,7 @@
 //! The tree is copied to target/fences/tree, where every fence gets a switch (`switches`); it is built once, its suites pass
 //! with every fence in place, and fail with any one removed. The fences are told in `table`.
 
+use agora_snapshot_testbed::evidence;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,13 +42,13 @@ fn every_fence_is_missed() {
     let missed: Vec<&str> =
         FENCES.iter().filter(|fence| caught[fence.name].is_empty()).map(|fence| fence.name).collect();
     print_table(&caught);
-    println!(
+    evidence(format_args!(
         "fences: {} fences, {} missed by a suite when removed, {:.0} s (of which {:.0} s to build)",
         FENCES.len(),
         FENCES.len() - missed.len(),
         begun.elapsed().as_secs_f32(),
         in_place.as_secs_f32()
-    );
+    ));
     assert!(missed.is_empty(), "no suite notices when these are removed: {missed:?}");
 }
 

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use agora_snapshot_testbed::Testbed;
+use agora_snapshot_testbed::{Testbed, evidence};
 use kube::CustomResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::conditions::is_crd_established;
@@ -126,11 +126,11 @@ fn the_model_answers_as_the_real_api_server() {
             });
         }
     });
-    println!(
+    evidence(format_args!(
         "API server model: {} sequences, {} requests and {} watch events compared, all equal (seed {seed}, {:.1} s)",
         counts.sequences.into_inner(),
         counts.requests.into_inner(),
         counts.events.into_inner(),
         began.elapsed().as_secs_f64()
-    );
+    ));
 }
