@@ -10,7 +10,7 @@ use super::notice::Notice;
 use super::observed::{Observed, Problem, Starts};
 use super::outcome::Kind;
 use super::report::finish;
-use super::words;
+use super::{recovery, words};
 use crate::api::status::{EndReason, SessionState};
 use crate::api::{ConditionType, Reason};
 
@@ -159,7 +159,9 @@ fn session_aged(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
         }
         SessionState::Uncontrollable | SessionState::Recovering => {
             let end = session.token_end_time.clone();
-            if end.is_some_and(|end| now.is_past(&end, timing.token_end_margin)) {
+            if recovery::is_disproved(seen, attempt)
+                || end.is_some_and(|end| now.is_past(&end, timing.token_end_margin))
+            {
                 end_session(seen, attempt, EndReason::Lost)
             } else {
                 Vec::new()

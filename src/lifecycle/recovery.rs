@@ -177,6 +177,19 @@ fn is_not_it(kind: Kind) -> bool {
     }
 }
 
+/// Whether a later session runs under the uid of one in doubt, whose resourceId is too old to start anything: the vendor
+/// would not have two. So it is when an older status was restored.
+pub(super) fn is_disproved(seen: &Observed, attempt: i64) -> bool {
+    let Some(doubt) = seen.session(attempt) else { return false };
+    until_fence(seen, seen.known(doubt)).is_zero()
+        && seen.status.sessions.iter().any(|other| {
+            other.state == SessionState::Running
+                && other.confirm_time.is_some()
+                && other.attempt > attempt
+                && start::shares_fence(doubt, other)
+        })
+}
+
 /// A start under the uid of sessions in doubt took effect: none of them can be running. `attempt` is its claim.
 pub(super) fn resolved_by_start(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
     let Some(started) = seen.session(attempt).cloned() else { return Vec::new() };

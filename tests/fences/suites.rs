@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::table::Suite;
 use super::{switches, tree};
 
-/// Longer than any suite takes; one that goes on for longer turns in circles, and has noticed in its way.
-const LIMIT: Duration = Duration::from_secs(240);
+/// Longer than any test of a suite takes, on a machine that does much else. That one does not end proves nothing.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Programs of the suites.
 pub(crate) type Built = BTreeMap<Suite, PathBuf>;
@@ -31,6 +31,8 @@ pub(crate) enum Verdict {
         /// Its name.
         test: String,
     },
+    /// None ended within the limit; the run was ended there.
+    Endless,
 }
 
 /// Builds the suites of the copy.
@@ -77,7 +79,13 @@ pub(crate) fn build() -> Built {
 /// Runs the tests of a suite whose names contain one of these; all if there is none.
 pub(crate) fn run(built: &Built, suite: Suite, tests: &[&str], removed: Option<&str>) -> Verdict {
     let mut command = Command::new(&built[&suite]);
-    command.args(tests).current_dir(tree::folder()).env_remove("TORTURE").env("RUST_BACKTRACE", "0");
+    // The model of the API server is compared with the real one, which the copy has not.
+    command
+        .args(tests)
+        .args(["--skip", "conformance::"])
+        .current_dir(tree::folder())
+        .env_remove("TORTURE")
+        .env("RUST_BACKTRACE", "0");
     command.env("CARGO_MANIFEST_DIR", tree::folder()).env_remove(switches::VARIABLE);
     // The laboratory leads this one life in the test that is named for it: a quiet one.
     command.env("LIFE", "@3@1");
@@ -97,7 +105,7 @@ pub(crate) fn run(built: &Built, suite: Suite, tests: &[&str], removed: Option<&
                 Some(_) | None => {}
             },
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                break Some(Verdict::Failed { test: format!("(no test ends within {LIMIT:?})") });
+                break Some(Verdict::Endless);
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break None,
         }

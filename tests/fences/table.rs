@@ -215,8 +215,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "the recorder uid is the second fence: 53 tells that the old session lives",
         changes: &[(
             "src/lifecycle/start.rs",
-            "let probe = NextStart { recorder_uid: first.recorder_uid,",
-            "let probe = NextStart { recorder_uid: if REMOVED { first.recorder_uid + 1 } else { first.recorder_uid },",
+            "let next = NextStart { recorder_uid: first.recorder_uid,",
+            "let next = NextStart { recorder_uid: if REMOVED { first.recorder_uid + 1 } else { first.recorder_uid },",
         )],
         suite: Suite::Lib,
         tests: &["recovery::"],
@@ -513,7 +513,7 @@ pub(crate) const FENCES: &[Fence] = &[
             "                    conflicts += 1;\n                    if REMOVED {\n                        self.seen = unlearnt.clone();\n                        return Ok(());\n                    }\n",
         )],
         suite: Suite::Lab,
-        tests: &["two_operators"],
+        tests: &["a_third_hand", "the_watch"],
     },
     Fence {
         name: "a repeated start has the resourceId of its claim",
@@ -538,14 +538,14 @@ pub(crate) const FENCES: &[Fence] = &[
         tests: &["the_process_ends_at_every_point"],
     },
     Fence {
-        name: "a sid whose claim is gone is stopped at once",
-        promise: "no session goes on that no status tells of",
+        name: "a result is saved to the object that it is of",
+        promise: "an object that was made anew under its name gets no session of the former one's",
         changes: &[(
             "src/reconcile/save.rs",
-            "            && !self.still_claims(claim)",
-            "            && !REMOVED && !self.still_claims(claim)",
+            "        if newer.uid() != self.stored.uid() {\n            return Err(KubeError::Gone);\n        }\n        self.seen =",
+            "        if !REMOVED && newer.uid() != self.stored.uid() {\n            return Err(KubeError::Gone);\n        }\n        self.seen =",
         )],
         suite: Suite::Lab,
-        tests: &["two_operators"],
+        tests: &["a_third_hand"],
     },
 ];

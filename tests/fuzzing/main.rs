@@ -4,6 +4,7 @@
 //!
 //! `tests/fuzz` has the same functions for libFuzzer, which finds its way by what the code does.
 
+use agora_snapshot_testbed::evidence;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -64,11 +65,11 @@ fn run(target: &Target) {
         try_out(target, &mutation::next(&known, &mut random), &format!("seed {seed}, number {number}"));
     }
     let seconds = begun.elapsed().as_secs_f32();
-    println!(
+    evidence(format_args!(
         "fuzzing: {}: {} of the corpus, {inputs} more tried (seed {seed}), {seconds:.1} s",
         target.name,
         known.len()
-    );
+    ));
 }
 
 fn try_out(target: &Target, input: &[u8], from: &str) {

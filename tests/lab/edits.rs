@@ -1,6 +1,7 @@
 //! Edits of the spec, good ones and bad ones, in any order and at any time: what comes of them is what a new job with the
 //! last spec would have, and on the way there are never more than two sessions and no storm of handovers.
 
+use agora_snapshot_testbed::evidence;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -271,13 +272,13 @@ fn what_comes_of_edits_is_what_a_new_job_would_have() {
         handed_over.set(handed_over.get() + count);
         Ok(())
     });
-    println!(
+    evidence(format_args!(
         "edits: {cases} sequences of {} edits, {} sessions, {} handovers, {:.1} s",
         made.get(),
         ran.get(),
         handed_over.get(),
         begun.elapsed().as_secs_f32()
-    );
+    ));
     if let Err(failure) = result {
         panic!("{failure}");
     }

@@ -1,5 +1,10 @@
 //! The laboratory: the operator against models of its surroundings, in virtual time.
 
+#![allow(
+    unreachable_pub,
+    reason = "a test binary has no outside; `pub` says what a module offers to the others"
+)]
+
 mod api_server;
 mod conformance;
 mod crash_points;

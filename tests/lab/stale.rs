@@ -1,6 +1,7 @@
 //! Stale and missed: the watch misbehaves from every point of a life on, and at every point a third hand does something
 //! to the object. The operator's knowledge is then old, or gone.
 
+use agora_snapshot_testbed::evidence;
 use std::time::Instant;
 
 use crate::life::Plan;
@@ -31,7 +32,7 @@ const DEEDS: [Deed; 6] = [
 ];
 
 /// Lives that are tried of each kind in `make test`.
-const LIVES: usize = 90;
+const LIVES: usize = 60;
 
 /// Leads a life for each of these fates at each point, or an even spread of them.
 fn at_every_point(what: &str, fates: &[Fate]) {
@@ -43,14 +44,14 @@ fn at_every_point(what: &str, fates: &[Fate]) {
     let count = all.len();
     let lives = lead_all(&WHOLE_LIFE, spread(all, if torture() { usize::MAX } else { LIVES }));
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
-    println!(
+    evidence(format_args!(
         "{what}: {} points in {} ways, {} of {count} lives tried in {:.1} s; at most {} sessions",
         quiet.effects[0],
         fates.len(),
         lives.len(),
         begun.elapsed().as_secs_f64(),
         lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
-    );
+    ));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use agora_snapshot_operator::api::status::{Phase, Session, SessionState};
-use agora_snapshot_operator::api::{ConditionType, SnapshotJobStatus};
+use agora_snapshot_operator::api::ConditionType;
+use agora_snapshot_operator::api::status::{Phase, SessionState};
 use agora_snapshot_operator::lifecycle::conditions;
 
 use crate::canonical;
@@ -110,9 +110,6 @@ fn wrong(world: &World) -> Option<String> {
     }
     let ready = conditions::get(status, ConditionType::Ready).is_some_and(|ready| ready.status == "True");
     let finished = matches!(status.phase, Some(Phase::Succeeded | Phase::Failed));
-    if object.wanted.suspend && living.is_empty() && is_doubt_for_ever(world, status) {
-        return None;
-    }
     if object.wanted.suspend || finished {
         let rests = status.sessions.is_empty() && living.is_empty();
         return (!rests).then(|| format!("a session stands or lives in phase {:?}", status.phase));
@@ -135,14 +132,4 @@ fn wrong(world: &World) -> Option<String> {
             object.wanted, status.phase
         )
     })
-}
-
-/// Whether all that stands are doubts that nothing can end: without a token a session has no hard end, and a job that
-/// shall not run asks by no start whether it runs. It is said in the status for as long as it stands.
-fn is_doubt_for_ever(world: &World, status: &SnapshotJobStatus) -> bool {
-    let in_doubt = |session: &Session| match session.state {
-        SessionState::Recovering | SessionState::Uncontrollable => session.token_end_time.is_none(),
-        SessionState::Claimed | SessionState::Running | SessionState::Stopping => false,
-    };
-    world.rules.token_life.is_none() && status.sessions.iter().all(in_doubt)
 }

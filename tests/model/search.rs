@@ -1,10 +1,10 @@
 //! The searches: which bounds, how many states, and what a violation looks like.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
+use agora_snapshot_testbed::evidence;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::ending::Good;
@@ -52,9 +52,9 @@ fn search(rules: &'static Rules, situations: &[Situation]) {
     let good = Arc::new(Good::default());
     let checker = Search { rules, good: good.clone() }.checker();
     let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let line = format!(
+    evidence(format!(
         "model: {}: {} faults and {} edits at any moment: {} states, {} transitions, depth {}; {} states on their way \
-         to rest; {:.1} s\n",
+         to rest; {:.1} s",
         rules.name,
         rules.faults,
         rules.edits,
@@ -63,9 +63,7 @@ fn search(rules: &'static Rules, situations: &[Situation]) {
         checker.max_depth(),
         good.count(),
         begin.elapsed().as_secs_f64()
-    );
-    // Past the capture of the test harness: the counts are part of the evidence.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    ));
     let discoveries = checker.discoveries();
     if let Some((name, path)) = discoveries.into_iter().next() {
         panic!("{}: {name}: violated by\n{}", rules.name, story(&path.into_vec(), &good));

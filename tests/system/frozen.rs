@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use agora_snapshot_testbed::{Operator, Process};
+use agora_snapshot_testbed::{Operator, Process, evidence};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::crash::assert_one_session;
 use crate::gate::Gate;
 use crate::killing::{
-    assert_accounted_for, change, number, spec, start, tell, until_as_wished, until_silent, wish,
+    assert_accounted_for, change, number, spec, start, until_as_wished, until_silent, wish,
 };
 use crate::role;
 use crate::telling::assert_has;
@@ -69,7 +69,7 @@ async fn at_every_moment_of_a_session() {
         without_lease("frozen-stored", StopStored),
         with_lease("frozen-lease", Claimed),
     );
-    tell(&format!(
+    evidence(format!(
         "frozen: 6 moments without leader election and 1 with it, {} s of the vendor's time each: no duplicate",
         FROZEN.as_secs()
     ));
@@ -315,7 +315,7 @@ async fn at_random_moments() {
         let job = world.jobs().get_opt(name).await.expect("an answer").map(|job| json!(job));
         assert_accounted_for(&world, name, job.as_ref()).await;
     }
-    tell(&format!(
+    evidence(format!(
         "frozen at random (seed {seed}): {} sleeps of {} s of the vendor's time, {JOBS} jobs, {changes} changes, {} sessions",
         REPLICAS * sleeps,
         FROZEN.as_secs(),

@@ -5,11 +5,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use agora_snapshot_testbed::{Process, Program, operator_program};
+use agora_snapshot_testbed::{Process, Program, evidence, operator_program};
 use futures::future::join_all;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -87,7 +86,7 @@ async fn life(name: &'static str, sid: &str, rounds: u64, seed: u64) {
     }
     let (sessions, starts) = (world.sessions().await.len(), world.calls("start").await);
     let repeated = starts.iter().filter(|start| start["code"] == 7).count();
-    tell(&format!(
+    evidence(format!(
         "killing ({name}, seed {seed}): {rounds} rounds, {JOBS} jobs, {changes} changes in {:.0} s; a process begins to work \
          after {} ms; {sessions} sessions, {} starts of which {repeated} found theirs running; as wished {:.0} s later, \
          {running} captures",
@@ -265,11 +264,6 @@ pub fn spec(world: &World, name: &str, interval: u64) -> Value {
     let mut spec = world.spec(name);
     spec["intervalSeconds"] = json!(interval);
     spec
-}
-
-/// Counts that belong to the evidence of every run, passed tests included: the test harness keeps back what is printed.
-pub fn tell(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("standard error can be written");
 }
 
 pub fn number(variable: &str, otherwise: u64) -> u64 {

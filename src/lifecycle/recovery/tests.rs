@@ -174,6 +174,24 @@ fn a_doubt_in_mid_handover_is_settled_beside_the_session_that_runs() {
     assert!(!matches!(plan(&same_uid), Step::Start(_)), "it would be refused, whatever became of the other");
 }
 
+#[test]
+fn a_session_that_runs_under_the_uid_of_an_older_doubt_settles_it() {
+    let restored = |later_by: u64| {
+        let two = seen_two(session(SessionState::Recovering), session(SessionState::Running));
+        with(later(two, later_by), |seen| seen.status.sessions[1].recorder_uid = 4_000_000_001)
+    };
+    let left = |mut seen: Observed| {
+        time_passed(&mut seen);
+        seen.status.sessions.iter().map(|session| session.attempt).collect::<Vec<_>>()
+    };
+    assert_eq!(left(restored(300)), [2]);
+    assert_eq!(left(restored(200)), [1, 2], "its resourceId may still start it");
+    let other_uid = with(restored(300), |seen| seen.status.sessions[1].recorder_uid += 1);
+    assert_eq!(left(other_uid), [1, 2], "a handover");
+    let unconfirmed = with(restored(300), |seen| seen.status.sessions[1].confirm_time = None);
+    assert_eq!(left(unconfirmed), [1, 2]);
+}
+
 fn claim_probe(seen: &mut Observed) -> i64 {
     let Step::Start(next) = plan(seen) else { panic!("{:?}", plan(seen)) };
     let spec = fixtures::spec();

@@ -138,7 +138,7 @@ fn assert_proved(input: &Input<'_>, proved: &Proved) {
     let agrees = |name: &str, wanted: &str| match object.get(name) {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text == wanted,
-        Some(other) => other.to_string() == wanted,
+        Some(other) => other.to_string().as_str() == wanted,
     };
     let is_ours = || agrees("cname", CHANNEL) && agrees("resourceId", RESOURCE) && agrees("sid", SID);
     let names_a_session =

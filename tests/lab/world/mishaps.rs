@@ -95,6 +95,7 @@ impl Inner {
     /// From now on the watch misbehaves so.
     pub(super) fn misdeliver(&mut self, mishap: Mishap, version: u64) {
         let since = self.now();
+        self.script.disturbed(since);
         self.misdelivery = Some(Misdelivery { mishap, since, version, arrived: Default::default() });
     }
 
