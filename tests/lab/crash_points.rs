@@ -17,7 +17,7 @@ const DOWNTIMES: [u64; 3] = [3, 100, 400];
 const CRASHES: [Fate; 2] = [Fate::DieBefore, Fate::DieAfter];
 
 /// Pairs that are tried in `make test`.
-const PAIRS: usize = 200;
+const PAIRS: usize = 150;
 
 /// Lives with two hours of rest that are led in `make test`; one of them takes as long as three others.
 const QUIET: usize = 12;

@@ -4,13 +4,16 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use serde_json::Value;
 
-use agora_simulator::clock::Millis;
+use agora_simulator::clock::{Millis, SECOND};
 
 use crate::api_server::{ApiServer, Resource};
 use crate::kstatus;
 use crate::script::Rest;
 use crate::user::{JOB, NAMESPACE, SECRETS, base64};
 use crate::world::Vendor;
+
+/// Writes in a second that a job can be worth; more are two that undo each other's.
+const MOST_WRITES: usize = 25;
 
 /// What the witness knows.
 #[derive(Default)]
@@ -20,6 +23,8 @@ pub(crate) struct Witness {
     /// The state of the world that was looked at last: resourceVersion, sessions that cost money.
     seen: Option<(u64, usize)>,
     rest: Option<Rest>,
+    /// When the operator wrote.
+    writes: Vec<Millis>,
     /// The status without its counts, when the present rest began.
     settled: Value,
     /// Until then the job may be silent about a session, because somebody else than the operator made it so.
@@ -49,7 +54,18 @@ impl Witness {
     }
 
     /// A write of the operator's was answered.
-    pub(crate) fn saw_write(&mut self, request: &Request<Bytes>, status: StatusCode, written: &Value) {
+    pub(crate) fn saw_write(
+        &mut self,
+        now: Millis,
+        request: &Request<Bytes>,
+        status: StatusCode,
+        written: &Value,
+    ) {
+        self.writes.push(now);
+        let lately = self.writes.iter().rev().take_while(|at| **at + SECOND > now).count();
+        if lately > MOST_WRITES {
+            self.accuse(format!("{lately} writes in a second"));
+        }
         let body = String::from_utf8_lossy(request.body());
         if has_secret(&body) {
             self.accuse(format!("a secret is in {} {}: {body}", request.method(), request.uri().path()));

@@ -64,7 +64,8 @@ impl World {
             };
             let (status, written) =
                 (response.status(), serde_json::from_slice(response.body()).unwrap_or_default());
-            world.witness.saw_write(&request, status, &written);
+            let at = world.millis();
+            world.witness.saw_write(at, &request, status, &written);
             world.tell(format!("    {} {}", status.as_u16(), summary(&written)));
             response
         };
