@@ -4,6 +4,7 @@
 //! call site. Names of controller-runtime are kept where their meaning is the same (docs/metrics.md says which are
 //! left out and why). No object name, App ID or error text is a label, except on `last_file_age_seconds`.
 
+mod active;
 mod jobs;
 mod labels;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::active::ActiveReconcile;
+use self::active::reconcile_time;
 pub use self::jobs::JobView;
 use self::jobs::Jobs;
 pub use self::labels::{AgoraVerb, Fence, HandoverResult, ReconcileResult, SessionEnd, StartResult, Upload};
@@ -62,14 +65,6 @@ struct Inner {
     status_writes: Family<WriteLabels, Counter>,
     events_lost: Counter,
     jobs: Jobs,
-}
-
-/// A visit that is being measured; see [`Metrics::reconcile_started`].
-#[derive(Debug)]
-pub struct ActiveReconcile {
-    metrics: Metrics,
-    started: tokio::time::Instant,
-    result: Option<ReconcileResult>,
 }
 
 impl Metrics {
@@ -241,26 +236,6 @@ impl Metrics {
     }
 }
 
-impl ActiveReconcile {
-    /// The visit ended so.
-    pub fn finish(mut self, result: ReconcileResult) {
-        self.result = Some(result);
-    }
-}
-
-impl Drop for ActiveReconcile {
-    fn drop(&mut self) {
-        let (inner, labels) = (&self.metrics.0, ControllerLabels::ours());
-        let result = self.result.unwrap_or(ReconcileResult::Error);
-        inner.active_workers.get_or_create(&labels).dec();
-        inner.reconcile_time.get_or_create(&labels).observe(self.started.elapsed().as_secs_f64());
-        inner.reconciles.get_or_create(&ReconcileLabels::new(result)).inc();
-        if result == ReconcileResult::Error {
-            inner.reconcile_errors.get_or_create(&labels).inc();
-        }
-    }
-}
-
 impl Inner {
     /// Makes every series whose labels are known beforehand: a rate over one that appears with its first event misses
     /// that event, and an alert on one that is not there says nothing.
@@ -386,11 +361,6 @@ impl Inner {
         #[cfg(target_os = "linux")]
         registry.register_collector(Box::new(process::Process));
     }
-}
-
-/// controller-runtime's own buckets reach from 5 ms to 60 s; a visit with a synchronous stop may take 75 s.
-fn reconcile_time() -> Histogram {
-    Histogram::new([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0])
 }
 
 /// Agora's calls take tens of milliseconds to the 35 s of a synchronous stop.

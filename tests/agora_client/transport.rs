@@ -41,7 +41,7 @@ async fn requests_are_as_the_guide_writes_them_and_share_a_connection() {
     let stopped = ok(json!({"sid": session().sid, "serverResponse": {"uploadingStatus": "uploaded"}}));
     let peer = Peer::start([running(), running(), stopped]);
     let client = client(&[format!("{}/base/", peer.url())]);
-    assert_eq!(confirmed(query(&client).await), Queried { status: 5, identity: Identity::Proved });
+    assert_eq!(confirmed(query(&client).await), Queried { status: 5, identity: Identity::Likely });
     confirmed(query(&client).await);
     let stopped = client.stop(&account(), &session(), StopMode::Detached, &job()).await;
     assert_eq!(confirmed(stopped), Stopped::Uploaded);
