@@ -65,8 +65,7 @@ impl Events {
     pub fn start(client: Client, metrics: Metrics, pod: Option<String>) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
         let reporter = Reporter { controller: REPORTER.into(), instance: pod.clone() };
-        let recorder = move || Recorder::new(client.clone(), reporter.clone());
-        tokio::spawn(publish_all(recorder, metrics.clone(), items));
+        tokio::spawn(publish_all(Recorder::new(client, reporter), metrics.clone(), items));
         Self { queue, metrics, pod }
     }
 
@@ -116,8 +115,7 @@ impl Events {
     }
 }
 
-async fn publish_all(recorders: impl Fn() -> Recorder, metrics: Metrics, mut items: mpsc::Receiver<Item>) {
-    let in_series = recorders();
+async fn publish_all(recorder: Recorder, metrics: Metrics, mut items: mpsc::Receiver<Item>) {
     while let Some(item) = items.recv().await {
         match item {
             Item::Publish { regarding, related, news } => {
@@ -131,9 +129,6 @@ async fn publish_all(recorders: impl Fn() -> Recorder, metrics: Metrics, mut ite
                     action: news.action.to_owned(),
                     secondary: related.map(|related| *related),
                 };
-                // Of a series only the first note is kept, and each session that may be billed has to be named.
-                let alone = (news.reason == Reason::OrphanRisk).then(&recorders);
-                let recorder = alone.as_ref().unwrap_or(&in_series);
                 if let Err(error) = within(CALL_LIMIT, recorder.publish(&event, &regarding)).await {
                     tracing::debug!(%error, reason = event.reason, "an event was not published");
                     metrics.event_lost();
@@ -204,14 +199,13 @@ mod tests {
     async fn an_event_is_written_once_and_its_repetition_patched() {
         let (client, written) = server(200);
         let events = Events::start(client, Metrics::new(false), Some("operator-0".into()));
-        let trouble = || News { reason: Reason::RecoveringSid, ..news("told") };
-        events.publish(job(), trouble());
-        events.publish(job(), trouble());
+        events.publish(job(), news("told"));
+        events.publish(job(), news("told"));
         events.flush(Duration::from_secs(5)).await;
         let written = written.lock().unwrap();
         assert_eq!(written.len(), 2);
         assert_eq!(written[0].0, "POST /apis/events.k8s.io/v1/namespaces/team/events");
-        assert_eq!(written[0].1["reason"], "RecoveringSid");
+        assert_eq!(written[0].1["reason"], "OrphanRisk");
         assert_eq!(written[0].1["type"], "Warning");
         assert_eq!(written[0].1["action"], "Stop");
         assert_eq!(written[0].1["note"], "told");
@@ -219,18 +213,6 @@ mod tests {
         assert_eq!(written[0].1["reportingInstance"], "operator-0");
         assert!(written[1].0.starts_with("PATCH /apis/events.k8s.io/v1/namespaces/team/events/lobby."));
         assert_eq!(written[1].1["series"]["count"], 2);
-    }
-
-    #[tokio::test]
-    async fn each_session_that_may_be_billed_is_named_by_an_event_of_its_own() {
-        let (client, written) = server(200);
-        let events = Events::start(client, Metrics::new(false), Some("operator-0".into()));
-        events.publish(job(), news("resourceId 1"));
-        events.publish(job(), news("resourceId 2"));
-        events.flush(Duration::from_secs(5)).await;
-        let notes: Vec<Value> =
-            written.lock().unwrap().iter().map(|(_, event)| event["note"].clone()).collect();
-        assert_eq!(notes, ["resourceId 1", "resourceId 2"]);
     }
 
     #[tokio::test]
