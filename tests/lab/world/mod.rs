@@ -19,6 +19,7 @@ use crate::witness::Witness;
 mod buckets;
 mod fates;
 mod mishaps;
+mod operators;
 mod to_api_server;
 mod to_bucket;
 mod to_vendor;
@@ -28,6 +29,7 @@ use buckets::Buckets;
 pub(crate) use fates::{Fate, Point};
 use mishaps::Misdelivery;
 pub(crate) use mishaps::Mishap;
+pub(crate) use operators::{Operator, Process};
 pub(crate) use to_api_server::client;
 pub(crate) use to_bucket::connections;
 pub(crate) use to_vendor::carrier;
@@ -74,29 +76,6 @@ pub(crate) struct Inner {
 }
 
 type Deferred = Box<dyn FnOnce(&mut Inner) + Send>;
-
-/// An operator as the world sees it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Operator {
-    /// How many effects it had in mind so far.
-    pub(crate) effects: usize,
-    /// How many processes it had; the last one may be alive.
-    processes: usize,
-    alive: bool,
-    told_to_end: bool,
-    /// Whether it shall run.
-    pub(crate) wanted: bool,
-    /// Until when it stands still.
-    paused: Option<Timestamp>,
-}
-
-/// A process of an operator.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Process {
-    pub(crate) operator: usize,
-    /// Of this operator's, from 1.
-    pub(crate) number: usize,
-}
 
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -186,69 +165,6 @@ impl World {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nobody panics with the world in hand")
-    }
-
-    // === operators ===
-
-    /// A process begins.
-    pub(crate) fn begin(&self, operator: usize) -> Process {
-        self.with(|world| {
-            world.tell(format!("--- operator {operator} begins"));
-            let one = &mut world.operators[operator];
-            (one.alive, one.told_to_end, one.paused) = (true, false, None);
-            one.processes += 1;
-            Process { operator, number: one.processes }
-        })
-    }
-
-    /// From now on nothing of it reaches the world.
-    pub(crate) fn end(&self, process: Process) {
-        self.with(|world| {
-            world.tell(format!("--- operator {} ends", process.operator));
-            world.operators[process.operator].alive = false;
-        });
-    }
-
-    fn is_alive(&self, process: Process) -> bool {
-        let one = self.lock().operators[process.operator];
-        one.alive && one.processes == process.number
-    }
-
-    /// Waits until an operator is as it is asked for.
-    pub(crate) async fn until_operator(&self, operator: usize, is: impl Fn(&Operator) -> bool) {
-        let mut changes = self.changes();
-        loop {
-            changes.mark_unchanged();
-            let now = self.lock().operators[operator];
-            if is(&now) {
-                return;
-            }
-            changes.changed().await.expect("the world lasts");
-        }
-    }
-
-    /// Until when it stands still, if it does.
-    pub(crate) fn paused(&self, operator: usize) -> Option<Timestamp> {
-        let inner = self.lock();
-        inner.operators[operator].paused.filter(|until| *until > inner.now())
-    }
-
-    fn pause(&self, process: Process) {
-        self.with(|world| {
-            let until = world.now() + PAUSE;
-            world.operators[process.operator].paused = Some(until);
-        });
-    }
-
-    /// Lets a process go on as long as it lives and does not stand still.
-    async fn gate(&self, process: Process) {
-        loop {
-            match (self.is_alive(process), self.paused(process.operator)) {
-                (false, _) => std::future::pending().await,
-                (true, None) => return,
-                (true, Some(until)) => sleep(self.until(until)).await,
-            }
-        }
     }
 
     pub(crate) fn until(&self, time: Timestamp) -> Duration {
@@ -350,18 +266,6 @@ impl World {
                 Ok(answer)
             }
         }
-    }
-}
-
-impl Operator {
-    /// Whether it was told to end.
-    pub(crate) fn is_told_to_end(&self) -> bool {
-        self.told_to_end
-    }
-
-    /// Whether its process has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        !self.alive
     }
 }
 
