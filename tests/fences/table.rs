@@ -480,7 +480,7 @@ pub(crate) const FENCES: &[Fence] = &[
             "        if !REMOVED && let Some(happened) = self.write_claim(attempt, &nonce).await? {",
         )],
         suite: Suite::Lab,
-        tests: &["the_process_ends_at_every_point"],
+        tests: &["what_is_sent_is_stored_before"],
     },
     Fence {
         name: "a claim is written on what was observed",
@@ -535,7 +535,7 @@ pub(crate) const FENCES: &[Fence] = &[
             "        if !REMOVED && !marked_before && let Some(happened)",
         )],
         suite: Suite::Lab,
-        tests: &["the_process_ends_at_every_point"],
+        tests: &["what_is_sent_is_stored_before"],
     },
     Fence {
         name: "a result is saved to the object that it is of",

@@ -18,6 +18,7 @@ mod lost_answers;
 mod process;
 mod script;
 mod stale;
+mod stored_first;
 mod third_hand;
 mod two_operators;
 mod user;
