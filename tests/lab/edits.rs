@@ -17,7 +17,7 @@ use crate::script::Script;
 use crate::world::{Inner, World};
 
 /// Sequences that are tried: about fifteen seconds of them.
-const SEQUENCES: u32 = 60;
+const SEQUENCES: u32 = 40;
 
 /// So many more under `TORTURE=1`.
 const TORTURE: u32 = 40;
