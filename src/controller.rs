@@ -17,7 +17,7 @@ use crate::agora;
 use crate::agora::settings::{ClientProblem, ClientSettings};
 use crate::ca_bundle::{CaBundle, CaBundleError};
 use crate::cluster::client;
-use crate::cluster::events::Events;
+use crate::cluster::events::{Events, Repeated};
 use crate::cluster::jobs::Jobs;
 use crate::cluster::leadership::{self, Election, Gate, Loss, Terms};
 use crate::cluster::secrets::SecretReader;
@@ -113,7 +113,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         bound.write(Path::new(path)).map_err(system("writing --bound-addresses-file"))?;
     }
     let client = client::connect(&metrics).await?;
-    let mut context = context(&settings.reach, client.clone(), &metrics)?;
+    let mut context = context(&settings.reach, client.clone(), &metrics, false)?;
     context.timing.orphan_unreachable = settings.orphan_after;
     context.look_again = settings.snapshot_status_interval;
     let context = Arc::new(context);
@@ -187,8 +187,14 @@ async fn tell_of_leader(gate: Gate, health: Health) {
     health.leader_known();
 }
 
-/// What visits work with, as every command that makes them begins.
-pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Result<Context, RunError> {
+/// What visits work with, as every command that makes them begins. `withdrawing`: to end all sessions, and soon itself.
+pub(crate) fn context(
+    reach: &Reach,
+    client: Client,
+    metrics: &Metrics,
+    withdrawing: bool,
+) -> Result<Context, RunError> {
+    let repeated = if withdrawing { Repeated::Anew } else { Repeated::Counted };
     let pod = std::env::var("POD_NAME").ok();
     let operator_namespace = reach.operator_namespace(client.default_namespace());
     let bundle = reach.ca_bundle.as_deref().map(CaBundle::read).transpose()?;
@@ -204,7 +210,7 @@ pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Resul
     Ok(Context {
         jobs: Jobs::new(client.clone()),
         secrets: SecretReader::new(client.clone(), reach.time_scale),
-        events: Events::start(client, metrics.clone(), pod),
+        events: Events::start(client, metrics.clone(), pod, repeated),
         agora,
         neighbours: Neighbours::default(),
         memories: Memories::default(),
@@ -215,7 +221,7 @@ pub(crate) fn context(reach: &Reach, client: Client, metrics: &Metrics) -> Resul
         operator_namespace,
         storage_endpoint: reach.storage_endpoint.clone(),
         connections: Connections::new(BUCKET_REQUEST, authorities)?,
-        withdrawing: false,
+        withdrawing,
         look_again: LOOK_AGAIN,
     })
 }

@@ -86,9 +86,7 @@ pub async fn run(settings: &DrainSettings) -> Result<bool, DrainError> {
     let patience = Patience::new(settings.timeout)?;
     let metrics = Metrics::new(false);
     let client = client::connect(&metrics).await.map_err(RunError::from)?;
-    let mut context = controller::context(&settings.reach, client.clone(), &metrics)?;
-    context.withdrawing = true;
-    let context = Arc::new(context);
+    let context = Arc::new(controller::context(&settings.reach, client.clone(), &metrics, true)?);
     let namespaces = &settings.reach.watch_namespaces;
 
     let Some(jobs) = context.jobs.list(namespaces).await? else {

@@ -18,6 +18,7 @@ use crate::cluster::stored::StoredJob;
 use crate::lifecycle::notice::Notice;
 use crate::lifecycle::observed::Observed;
 use crate::lifecycle::plan::{Step, plan};
+use crate::lifecycle::said::Said;
 use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
 use crate::snapshots::Connections;
@@ -108,6 +109,9 @@ struct Visit<'a> {
     material: Option<Material>,
     kept: Kept,
     bucket: look::Seen,
+    said: Said,
+    /// How long the words of another process stay, if they do.
+    left: Option<Duration>,
     /// The status that was last told about.
     told: SnapshotJobStatus,
     notices: Vec<Notice>,
@@ -132,6 +136,7 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     remembered.memory = visit.seen.remembered();
     remembered.kept = visit.kept;
     remembered.bucket = visit.bucket;
+    remembered.said = visit.said;
     remembered.newest = Some(visit.stored);
     match result {
         Ok(Happened::Released) => {
@@ -143,7 +148,8 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
         Ok(Happened::Nothing) if !idle => Next::Visit(wait(&visit.seen).max(PAUSE)),
         Ok(_) => {
             remembered.kube_failures = 0;
-            Next::Visit(wait(&visit.seen))
+            let left = visit.left.map_or(Duration::MAX, |left| visit.seen.now.real(left));
+            Next::Visit(wait(&visit.seen).min(left))
         }
         // The watch will tell; it may lag behind.
         Err(KubeError::Gone) => Next::Visit(PAUSE),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agora_snapshot_operator::api::Reason;
 use agora_snapshot_operator::cluster::client::{self, CALL_LIMIT, within};
-use agora_snapshot_operator::cluster::events::{Events, Kind, News};
+use agora_snapshot_operator::cluster::events::{Events, Kind, News, Repeated};
 use agora_snapshot_operator::cluster::secrets::{SecretError, SecretReader};
 use agora_snapshot_operator::metrics::Metrics;
 use agora_snapshot_operator::telemetry;
@@ -86,10 +86,10 @@ async fn events_are_accepted_beside_the_object_and_in_the_operators_namespace() 
     let metrics = Metrics::new(false);
     let admin = client_of(testbed, "admin", &metrics).await;
 
-    let events = Events::start(admin.clone(), metrics.clone(), Some("operator-0".into()));
+    let events = Events::start(admin.clone(), metrics.clone(), Some("operator-0".into()), Repeated::Counted);
     events.publish(job(&team), news(&"told ".repeat(300)));
     events.publish_in(&own, job(&team), news("resourceId abc"));
-    let without_pod = Events::start(admin.clone(), metrics.clone(), None);
+    let without_pod = Events::start(admin.clone(), metrics.clone(), None, Repeated::Counted);
     without_pod.publish_in(&own, job(&team), news("resourceId def"));
     events.flush(Duration::from_secs(10)).await;
     without_pod.flush(Duration::from_secs(10)).await;
@@ -114,7 +114,12 @@ async fn events_are_accepted_beside_the_object_and_in_the_operators_namespace() 
 async fn an_event_that_is_refused_is_counted() {
     let testbed = Testbed::from_env().await.expect("servers");
     let metrics = Metrics::new(false);
-    let events = Events::start(client_of(testbed, "operator", &metrics).await, metrics.clone(), None);
+    let events = Events::start(
+        client_of(testbed, "operator", &metrics).await,
+        metrics.clone(),
+        None,
+        Repeated::Counted,
+    );
     events.publish(job("default"), news("nobody may hear"));
     events.flush(Duration::from_secs(10)).await;
     assert!(metrics.exposition().contains("agora_snapshot_events_lost_total 1"));

@@ -3,12 +3,14 @@
 //! Publishing never fails and never delays a visit: events go through a bounded queue to one task, and what cannot be
 //! published is logged and counted. When to tell of something is decided in `lifecycle`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::client::{CALL_LIMIT, within};
 use crate::api::Reason;
@@ -32,6 +34,15 @@ pub enum Kind {
     Warning,
 }
 
+/// What becomes of an event that is told again within some minutes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Repeated {
+    /// It is counted in the event of the first time, which takes the right to patch events.
+    Counted,
+    /// It is another event: for a program that ends soon.
+    Anew,
+}
+
 /// One event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct News {
@@ -41,8 +52,8 @@ pub struct News {
     pub reason: Reason,
     /// What was being done: one CamelCase word of at most 128 characters.
     pub action: &'static str,
-    /// What to tell. Kept stable: within six minutes events of the same object, reason and action become one series
-    /// under the first note. Cut to 1 kB.
+    /// What to tell. Kept stable: what is told again of the same object within six minutes becomes one series. Cut to
+    /// 1 kB.
     pub note: String,
 }
 
@@ -56,16 +67,25 @@ pub struct Events {
 
 #[derive(Debug)]
 enum Item {
-    Publish { regarding: Box<ObjectReference>, related: Option<Box<ObjectReference>>, news: News },
+    Publish(Box<Told>),
     Flush(oneshot::Sender<()>),
+}
+
+/// An event, and whom it is about.
+#[derive(Debug)]
+struct Told {
+    regarding: ObjectReference,
+    /// The object itself, where the event cannot regard it.
+    related: Option<ObjectReference>,
+    news: News,
 }
 
 impl Events {
     /// Starts the task that publishes; it ends when the last clone is dropped. `pod` is the operator's own pod.
-    pub fn start(client: Client, metrics: Metrics, pod: Option<String>) -> Self {
+    pub fn start(client: Client, metrics: Metrics, pod: Option<String>, repeated: Repeated) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
         let reporter = Reporter { controller: REPORTER.into(), instance: pod.clone() };
-        tokio::spawn(publish_all(Recorder::new(client, reporter), metrics.clone(), items));
+        tokio::spawn(publish_all(Series::new(client, reporter, repeated), metrics.clone(), items));
         Self { queue, metrics, pod }
     }
 
@@ -75,7 +95,8 @@ impl Events {
     }
 
     /// Tells of an object in another namespace, because its own is going and takes no events any more. An event must
-    /// regard something in its own namespace, so this one regards the operator's pod, with the object beside it.
+    /// regard something in its own namespace, so this one regards the operator's pod, with the object beside it. Never
+    /// joined to a series: the right to create events there is enough.
     pub fn publish_in(&self, namespace: &str, about: ObjectReference, news: News) {
         let (kind, name) = match &self.pod {
             Some(pod) => ("Pod", pod.as_str()),
@@ -88,7 +109,7 @@ impl Events {
             namespace: Some(namespace.to_owned()),
             ..ObjectReference::default()
         };
-        self.put(regarding, Some(Box::new(about)), news);
+        self.put(regarding, Some(about), news);
     }
 
     /// Waits until all that was put before is published or lost, no longer than `limit`.
@@ -105,9 +126,9 @@ impl Events {
         }
     }
 
-    fn put(&self, regarding: ObjectReference, related: Option<Box<ObjectReference>>, mut news: News) {
+    fn put(&self, regarding: ObjectReference, related: Option<ObjectReference>, mut news: News) {
         cut(&mut news.note, MOST_NOTE_BYTES);
-        let item = Item::Publish { regarding: Box::new(regarding), related, news };
+        let item = Item::Publish(Box::new(Told { regarding, related, news }));
         if let Err(error) = self.queue.try_send(item) {
             tracing::debug!(%error, "an event was not published");
             self.metrics.event_lost();
@@ -115,10 +136,48 @@ impl Events {
     }
 }
 
-async fn publish_all(recorder: Recorder, metrics: Metrics, mut items: mpsc::Receiver<Item>) {
+/// How long what is told again becomes part of a series: kube's `Recorder` forgets an event after this time.
+const SERIES: Duration = Duration::from_secs(360);
+
+/// The series that events may join. kube's `Recorder` takes two events of one object and reason for the same, whatever
+/// their notes say, and keeps the first note; so there is one for each note.
+struct Series {
+    client: Client,
+    reporter: Reporter,
+    repeated: Repeated,
+    known: HashMap<(ObjectKey, Reason, String), (Instant, Recorder)>,
+}
+
+/// Namespace, name and uid of an object.
+type ObjectKey = [Option<String>; 3];
+
+impl Series {
+    fn new(client: Client, reporter: Reporter, repeated: Repeated) -> Self {
+        Self { client, reporter, repeated, known: HashMap::new() }
+    }
+
+    fn recorder(&mut self, told: &Told) -> Recorder {
+        let new = || Recorder::new(self.client.clone(), self.reporter.clone());
+        if told.related.is_some() || self.repeated == Repeated::Anew {
+            return new();
+        }
+        let now = Instant::now();
+        self.known.retain(|_, (last, _)| now.duration_since(*last) < SERIES);
+        let object = &told.regarding;
+        let object = [object.namespace.clone(), object.name.clone(), object.uid.clone()];
+        let known = self.known.entry((object, told.news.reason, told.news.note.clone()));
+        let (last, recorder) = known.or_insert_with(|| (now, new()));
+        *last = now;
+        recorder.clone()
+    }
+}
+
+async fn publish_all(mut series: Series, metrics: Metrics, mut items: mpsc::Receiver<Item>) {
     while let Some(item) = items.recv().await {
         match item {
-            Item::Publish { regarding, related, news } => {
+            Item::Publish(told) => {
+                let recorder = series.recorder(&told);
+                let Told { regarding, related, news } = *told;
                 let event = Event {
                     type_: match news.kind {
                         Kind::Normal => EventType::Normal,
@@ -127,7 +186,7 @@ async fn publish_all(recorder: Recorder, metrics: Metrics, mut items: mpsc::Rece
                     reason: news.reason.as_str(),
                     note: Some(news.note),
                     action: news.action.to_owned(),
-                    secondary: related.map(|related| *related),
+                    secondary: related,
                 };
                 if let Err(error) = within(CALL_LIMIT, recorder.publish(&event, &regarding)).await {
                     tracing::debug!(%error, reason = event.reason, "an event was not published");
@@ -198,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn an_event_is_written_once_and_its_repetition_patched() {
         let (client, written) = server(200);
-        let events = Events::start(client, Metrics::new(false), Some("operator-0".into()));
+        let events = Events::start(client, Metrics::new(false), Some("operator-0".into()), Repeated::Counted);
         events.publish(job(), news("told"));
         events.publish(job(), news("told"));
         events.flush(Duration::from_secs(5)).await;
@@ -216,9 +275,60 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn other_words_are_another_event() {
+        let (client, written) = server(200);
+        let events = Events::start(client, Metrics::new(false), None, Repeated::Counted);
+        let other = ObjectReference { uid: Some("2".into()), ..job() };
+        for (about, note) in [(job(), "one"), (job(), "two"), (other, "one"), (job(), "one")] {
+            events.publish(about, news(note));
+        }
+        events.flush(Duration::from_secs(5)).await;
+        let written = written.lock().unwrap();
+        let told: Vec<_> = written
+            .iter()
+            .map(|(head, body)| {
+                (head.starts_with("POST"), body["note"].clone(), body["regarding"]["uid"].clone())
+            })
+            .collect();
+        let (one, two) = (Value::from("one"), Value::from("two"));
+        let (first, second) = (Value::from("1"), Value::from("2"));
+        let expected = [
+            (true, one.clone(), first.clone()),
+            (true, two, first.clone()),
+            (true, one.clone(), second),
+            (false, one, first),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_told_elsewhere_never_joins_a_series() {
+        let (client, written) = server(200);
+        let events = Events::start(client, Metrics::new(false), None, Repeated::Counted);
+        events.publish_in("agora", job(), news("resourceId abc"));
+        events.publish_in("agora", job(), news("resourceId abc"));
+        events.flush(Duration::from_secs(5)).await;
+        let written = written.lock().unwrap();
+        assert_eq!(written.len(), 2);
+        assert!(written.iter().all(|(head, _)| head.starts_with("POST")), "{written:?}");
+    }
+
+    #[tokio::test]
+    async fn who_ends_soon_needs_no_right_to_patch() {
+        let (client, written) = server(200);
+        let events = Events::start(client, Metrics::new(false), None, Repeated::Anew);
+        events.publish(job(), news("told"));
+        events.publish(job(), news("told"));
+        events.flush(Duration::from_secs(5)).await;
+        let written = written.lock().unwrap();
+        assert_eq!(written.len(), 2);
+        assert!(written.iter().all(|(head, _)| head.starts_with("POST")), "{written:?}");
+    }
+
+    #[tokio::test]
     async fn news_of_a_namespace_that_goes_regards_the_pod_of_the_operator() {
         let (client, written) = server(200);
-        let events = Events::start(client, Metrics::new(false), Some("operator-0".into()));
+        let events = Events::start(client, Metrics::new(false), Some("operator-0".into()), Repeated::Counted);
         events.publish_in("agora", job(), news("resourceId abc"));
         events.flush(Duration::from_secs(5)).await;
         let written = written.lock().unwrap();
@@ -233,7 +343,7 @@ mod tests {
     async fn a_refused_event_is_counted_and_nothing_else() {
         let (client, written) = server(403);
         let metrics = Metrics::new(false);
-        let events = Events::start(client, metrics.clone(), None);
+        let events = Events::start(client, metrics.clone(), None, Repeated::Counted);
         events.publish(job(), news("told"));
         events.flush(Duration::from_secs(5)).await;
         assert_eq!(written.lock().unwrap().len(), 1);
@@ -246,7 +356,7 @@ mod tests {
             std::future::pending::<Result<Response<Body>, Infallible>>()
         });
         let metrics = Metrics::new(false);
-        let events = Events::start(Client::new(service, "default"), metrics.clone(), None);
+        let events = Events::start(Client::new(service, "default"), metrics.clone(), None, Repeated::Counted);
         let before = tokio::time::Instant::now();
         for _ in 0..QUEUE + 3 {
             events.publish(job(), news("told"));

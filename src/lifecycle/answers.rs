@@ -255,7 +255,7 @@ pub fn orphaned(seen: &mut Observed, attempt: i64, cause: OrphanCause) -> Vec<No
     if cause != OrphanCause::Policy {
         seen.memory.orphaned = true;
     }
-    let mut notices = vec![Notice::warning(Reason::OrphanRisk, text)];
+    let mut notices = vec![Notice::orphan(text)];
     notices.extend(end_session(seen, attempt, EndReason::Orphaned));
     notices
 }

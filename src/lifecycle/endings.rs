@@ -226,7 +226,8 @@ pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) 
     seen.memory.over.insert(nonce, Some(past.clone()));
     seen.status.history.insert(0, past);
     seen.status.history.truncate(HISTORY);
-    vec![Notice { warning: reason == EndReason::Lost, reason: Reason::SessionStopped, words }]
+    let told = if reason == EndReason::Lost { Notice::warning } else { Notice::normal };
+    vec![told(Reason::SessionStopped, words)]
 }
 
 /// Takes a session out of the status and the memory.

@@ -22,6 +22,7 @@ pub mod recorder;
 pub mod recovery;
 mod replacement;
 pub mod report;
+pub mod said;
 pub mod spec_hash;
 pub mod start;
 pub mod timing;

@@ -13,17 +13,25 @@ pub struct Notice {
     pub reason: Reason,
     /// Its text.
     pub words: String,
+    /// Whether it has to be told outside the object's namespace, too, should that be going: it tells of what outlives the
+    /// object.
+    pub outlives: bool,
 }
 
 impl Notice {
     /// Something that went as it should.
     pub fn normal(reason: Reason, words: impl Into<String>) -> Self {
-        Self { warning: false, reason, words: words.into() }
+        Self { warning: false, reason, words: words.into(), outlives: false }
     }
 
     /// Something that a person should look at.
     pub fn warning(reason: Reason, words: impl Into<String>) -> Self {
-        Self { warning: true, reason, words: words.into() }
+        Self { warning: true, reason, words: words.into(), outlives: false }
+    }
+
+    /// A session that may go on and be billed when nobody looks after it any more.
+    pub fn orphan(words: impl Into<String>) -> Self {
+        Self { warning: true, reason: Reason::OrphanRisk, words: words.into(), outlives: true }
     }
 }
 
@@ -37,7 +45,7 @@ pub fn transition(before: &SnapshotJobStatus, after: &SnapshotJobStatus) -> Opti
     let stuck = conditions::get(after, ConditionType::Stalled).is_some();
     let reason = Reason::parse(&now.reason)?;
     let warning = stuck || reason.is_trouble();
-    Some(Notice { warning, reason, words: now.message.clone() })
+    Some(Notice { warning, reason, words: now.message.clone(), outlives: false })
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ pub(super) fn is_given_up(seen: &Observed, session: &Session) -> bool {
 pub fn searched(seen: &mut Observed, attempt: i64, found: Found) {
     let now = seen.now.mono;
     let (timing, jitter) = (seen.timing, seen.jitter);
+    let fence = seen.session(attempt).map(|session| until_fence(seen, seen.known(session)));
     let Some((_, known)) = seen.session_mut(attempt) else { return };
     let search = &mut known.search;
     for sid in found.sids {
@@ -109,7 +110,9 @@ pub fn searched(seen: &mut Observed, attempt: i64, found: Found) {
     search.obstacle = found.obstacle;
     search.rounds = search.rounds.saturating_add(1);
     search.ended = Some(now);
-    search.gate = now + backoff::with_jitter(backoff::after_failure(search.rounds, &timing), jitter, &timing);
+    let wait = backoff::with_jitter(backoff::after_failure(search.rounds, &timing), jitter, &timing);
+    // The first search after the fence settles the matter: it is not put off by the vain ones before it.
+    search.gate = now + fence.filter(|fence| !fence.is_zero()).map_or(wait, |fence| wait.min(fence));
 }
 
 /// The answer to a query with a candidate. Only one that names everything as it was claimed is believed.

@@ -92,6 +92,9 @@ pub struct Timing {
     pub orphan_without_sid: Duration,
     /// How long a deletion waits for the vendor to be reachable (`--orphan-after`).
     pub orphan_unreachable: Duration,
+    /// So long another process is left its words of a job before this one, which learnt nothing, has its own again: as long
+    /// as a query takes to come round.
+    pub say_again: Duration,
     /// A visit that has nothing to do comes back after this time, lest a missed event go unseen.
     pub idle_visit: Duration,
 }
@@ -139,6 +142,7 @@ impl Default for Timing {
             orphan_without_credentials: s(15 * 60),
             orphan_without_sid: s(15 * 60),
             orphan_unreachable: s(24 * 3600),
+            say_again: s(60),
             idle_visit: s(600),
         }
     }
@@ -227,6 +231,7 @@ mod tests {
         assert_eq!(timing.orphan_without_credentials, s(900));
         assert_eq!(timing.orphan_without_sid, s(900));
         assert_eq!(timing.orphan_unreachable, s(86_400));
+        assert_eq!(timing.say_again, s(60));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::agora::material::{Account, Material};
 use crate::cluster::stored::StoredJob;
 use crate::lifecycle::observed::Memory;
+use crate::lifecycle::said::Said;
 
 /// What is remembered of one job. Held by one visit at a time.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Remembered {
     pub kept: Kept,
     /// What was seen in the bucket.
     pub bucket: super::look::Seen,
+    /// What was last said of it.
+    pub said: Said,
     /// Calls to the API server in a row that failed.
     pub kube_failures: u32,
     /// Whether the object is gone and its sessions are being stopped from memory.

@@ -62,6 +62,8 @@ pub(super) async fn observe<'a>(
         material: None,
         kept: remembered.kept.clone(),
         bucket: remembered.bucket.clone(),
+        said: remembered.said.clone(),
+        left: None,
         told: stored_status,
         notices: Vec::new(),
     };

@@ -33,15 +33,18 @@ impl Visit<'_> {
             return Ok(());
         }
         loop {
+            self.leave_others_words(happened);
             let wanted = self.stored.with_status(&self.seen.status);
             if wanted.status == self.stored.status {
                 self.context.metrics.status_report(false);
+                self.remember_what_is_said();
                 return Ok(());
             }
             let error = match self.context.jobs.replace_status(&wanted).await {
                 Ok(stored) => {
                     self.context.metrics.status_report(true);
                     self.stored = stored;
+                    self.remember_what_is_said();
                     return Ok(());
                 }
                 Err(KubeError::Gone) => return Err(KubeError::Gone),
@@ -64,6 +67,24 @@ impl Visit<'_> {
                 Ok(()) | Err(KubeError::Other(_)) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Says what another process says, if this one learnt nothing that it had not said before.
+    fn leave_others_words(&mut self, happened: &Happened) {
+        let stored = self.stored.status();
+        let (now, timing) = (self.seen.now.mono, self.seen.timing);
+        self.left = matches!(happened, Happened::Nothing)
+            .then(|| self.said.leaves(&stored, &self.seen.status, now, &timing))
+            .flatten();
+        if self.left.is_some() {
+            self.seen.status = stored;
+        }
+    }
+
+    fn remember_what_is_said(&mut self) {
+        if self.left.is_none() {
+            self.said.say(&self.seen.status);
         }
     }
 

@@ -26,10 +26,14 @@ const MISSED_INTERVALS: u64 = 3;
 const ARRIVAL: Duration = Duration::from_secs(300);
 
 impl Visit<'_> {
-    /// Notes the event that goes with a changed verdict, at each point of the visit where one is written.
+    /// Notes the event that goes with a changed verdict, at each point of the visit where one is written; not if the visit
+    /// noticed more exactly what the verdict sums up.
     pub(super) fn note_transition(&mut self) {
-        if self.presence == Presence::Present {
-            self.notices.extend(notice::transition(&self.told, &self.seen.status));
+        if self.presence == Presence::Present
+            && let Some(transition) = notice::transition(&self.told, &self.seen.status)
+            && self.notices.iter().all(|notice| notice.reason != transition.reason)
+        {
+            self.notices.push(transition);
         }
         self.count_ended();
         self.told = self.seen.status.clone();
@@ -93,7 +97,7 @@ impl Visit<'_> {
             note: notice.words,
         };
         // A namespace that is going takes no events, and what may go on being billed must not be told to nobody.
-        if news.reason == Reason::OrphanRisk && self.seen.job.deleting {
+        if notice.outlives && self.seen.job.deleting {
             self.context.events.publish_in(&self.context.operator_namespace, about.clone(), news.clone());
         }
         if self.presence == Presence::Present {

@@ -30,9 +30,9 @@ fn roles<'rendered>(rendered: &'rendered Rendered, name: &str) -> Vec<(&'rendere
     roles.map(|role| (role["metadata"]["namespace"].as_str().expect("a namespace"), &role["rules"])).collect()
 }
 
-/// The rule about events.
+/// The rule about events that are told once: all but those of the operator about jobs.
 fn events() -> Value {
-    json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]})
+    json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]})
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn set_in(tree: &mut Tree, fences: &[Fence]) {
     }
     tree.edit("src/lib.rs", |text| text + QUESTION);
     without_program(tree);
+    as_another_version(tree);
 }
 
 const QUESTION: &str = "
@@ -48,5 +49,28 @@ fn without_program(tree: &mut Tree) {
         let default = "default-run = \"agora-snapshot-operator\"\n";
         assert!(text.contains(default), "Cargo.toml names its program otherwise than tests/fences expects");
         text.replacen(default, "autobins = false\n", 1)
+    });
+}
+
+/// Cargo tells packages apart by name, version and place in their workspace: of one version, the libraries of the copy
+/// would be written over those of the tree, and be linked into its tests and programs from then on.
+fn as_another_version(tree: &mut Tree) {
+    let version = |version: &str| format!("version = \"{version}\"");
+    let (own, other) =
+        (version(env!("CARGO_PKG_VERSION")), version(concat!(env!("CARGO_PKG_VERSION"), "-fences")));
+    tree.edit("Cargo.toml", |text| {
+        let package = format!("[workspace.package]\n{own}\n");
+        assert!(text.contains(&package), "Cargo.toml has its version elsewhere than tests/fences expects");
+        text.replacen(&package, &format!("[workspace.package]\n{other}\n"), 1)
+    });
+    tree.edit("Cargo.lock", |text| {
+        ["agora-simulator", "agora-snapshot-operator", "agora-snapshot-testbed"].iter().fold(
+            text,
+            |text, name| {
+                let locked = format!("name = \"{name}\"\n{own}\n");
+                assert!(text.contains(&locked), "Cargo.lock has no {name} of our version");
+                text.replacen(&locked, &format!("name = \"{name}\"\n{other}\n"), 1)
+            },
+        )
     });
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use agora_snapshot_testbed::evidence;
 
 use crate::life::{Life, Plan, lead};
-use crate::lives::{lead_all, spread, torture};
+use crate::lives::{lead_all, torture};
 use crate::script::{LONG_LIFE, QUIET_LIFE, Stage, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
@@ -15,12 +15,6 @@ use crate::world::{Fate, Point};
 const DOWNTIMES: [u64; 3] = [3, 100, 400];
 
 const CRASHES: [Fate; 2] = [Fate::DieBefore, Fate::DieAfter];
-
-/// Pairs that are tried in `make test`.
-const PAIRS: usize = 150;
-
-/// Lives with two hours of rest that are led in `make test`; one of them takes as long as three others.
-const QUIET: usize = 12;
 
 #[test]
 fn a_life_that_is_asked_for() {
@@ -45,11 +39,10 @@ fn the_process_ends_at_every_point() {
     // The second point is one of the life that the first one made.
     let mut pairs: Vec<Plan> = alone.iter().flat_map(with_another).collect();
     pairs.sort_by_key(|plan| plan.points.clone());
-    let all = pairs.len();
-    let in_pairs = lead_all(&WHOLE_LIFE, spread(pairs, if torture() { usize::MAX } else { PAIRS }));
+    let in_pairs = lead_all(&WHOLE_LIFE, pairs);
     assert!(alone.iter().chain(&orderly).chain(&in_pairs).all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
-        "crash points: {} points, {} lives with one, {} of {all} pairs, {} ends by SIGTERM in {:.0} s; at most {} \
+        "crash points: {} points, {} lives with one, {} with two, all of them, {} ends by SIGTERM in {:.0} s; at most {} \
          sessions in a life",
         effects * CRASHES.len(),
         alone.len(),
@@ -65,7 +58,7 @@ fn the_process_ends_at_every_point() {
 fn nothing_is_written_at_rest() {
     let begun = Instant::now();
     let plans = at_every_point(undisturbed(&QUIET_LIFE).effects[0], &CRASHES);
-    let lives = lead_all(&QUIET_LIFE, spread(plans, if torture() { usize::MAX } else { QUIET }));
+    let lives = lead_all(&QUIET_LIFE, plans);
     evidence(format_args!(
         "at rest: no write in an hour of running and one of suspension, in {} lives in {:.0} s",
         lives.len() + 1,

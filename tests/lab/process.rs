@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agora_snapshot_operator::agora::client::Client;
 use agora_snapshot_operator::agora::settings::ClientSettings;
-use agora_snapshot_operator::cluster::events::Events;
+use agora_snapshot_operator::cluster::events::{Events, Repeated};
 use agora_snapshot_operator::cluster::jobs::Jobs;
 use agora_snapshot_operator::cluster::leadership::Gate;
 use agora_snapshot_operator::cluster::secrets::SecretReader;
@@ -49,7 +49,12 @@ fn context(world: &Arc<World>, process: Process, seed: u64) -> Context {
     Context {
         jobs: Jobs::new(client.clone()),
         secrets: SecretReader::new(client.clone(), 1),
-        events: Events::start(client, metrics.clone(), Some(format!("operator-{}", process.operator))),
+        events: Events::start(
+            client,
+            metrics.clone(),
+            Some(format!("operator-{}", process.operator)),
+            Repeated::Counted,
+        ),
         agora: Client::new(&ClientSettings {
             endpoints: vec!["http://vendor.test".to_owned()],
             carrier: Some(carrier(world, process)),

@@ -5,7 +5,7 @@ use agora_snapshot_testbed::evidence;
 use std::time::Instant;
 
 use crate::life::Plan;
-use crate::lives::{lead_all, spread, torture};
+use crate::lives::lead_all;
 use crate::script::WHOLE_LIFE;
 use crate::third_hand::Deed;
 use crate::world::{Fate, Mishap, Point};
@@ -31,21 +31,17 @@ const DEEDS: [Deed; 6] = [
     Deed::RecreateLater,
 ];
 
-/// Lives that are tried of each kind in `make test`.
-const LIVES: usize = 60;
-
-/// Leads a life for each of these fates at each point, or an even spread of them.
+/// Leads a life for each of these fates at each point.
 fn at_every_point(what: &str, fates: &[Fate]) {
     let begun = Instant::now();
     let [quiet] = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 3)]).try_into().ok().expect("one life");
     let points =
         (0..quiet.effects[0]).flat_map(|number| fates.iter().map(move |fate| Point::new(number, *fate)));
     let all: Vec<Plan> = points.map(|point| Plan::new(&[point], 3)).collect();
-    let count = all.len();
-    let lives = lead_all(&WHOLE_LIFE, spread(all, if torture() { usize::MAX } else { LIVES }));
+    let lives = lead_all(&WHOLE_LIFE, all);
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
-        "{what}: {} points in {} ways, {} of {count} lives tried in {:.1} s; at most {} sessions",
+        "{what}: {} points in {} ways, {} lives in {:.1} s; at most {} sessions",
         quiet.effects[0],
         fates.len(),
         lives.len(),

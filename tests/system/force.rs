@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kube::api::PostParams;
+use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use crate::crash::{assert_one_session, assert_one_session_ever, capturing, claimed_with};
@@ -131,6 +131,26 @@ async fn a_status_wiped_in_mid_start_does_not_lose_the_sid() {
     world.end().await;
 }
 
+/// Another's claim stands where ours did when the sid comes home: nobody would stop that session any more, so it is stopped
+/// at once. What the other claim is worth is found out like any doubt.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_claim_was_overwritten_is_stopped_with_the_sid_in_hand() {
+    let world = Plan::new("overwritten").faster(30).make().await;
+    claimed_with(&world, json!({"delayAfterMs": 1500})).await;
+    change_status(&world, "lobby", |job| {
+        let claim = &mut job.data["status"]["sessions"][0];
+        claim["nonce"] = json!("of-another");
+        claim["resourceId"] = json!("reserved-by-another");
+    })
+    .await;
+    world.until_sessions(&[("state", "ended")], 1).await;
+    assert_eq!(assert_one_session_ever(&world).await["endReason"], "stopped");
+    world.until_logged("the claim is no longer ours").await;
+    world.until_capturing("lobby").await;
+    assert_eq!(world.one_at_a_time("lobby").await.len(), 2);
+    world.end().await;
+}
+
 // === what these tests have in common ===
 
 /// Takes finalizer and object away while the operator cannot act.
@@ -148,13 +168,20 @@ async fn force_out(world: &World, name: &str) {
 
 /// What `kubectl replace --subresource=status` with a manifest without status does.
 async fn wipe_status(world: &World, name: &str) -> Value {
+    change_status(world, name, |job| {
+        job.data.as_object_mut().expect("an object").remove("status");
+    })
+    .await
+}
+
+async fn change_status(world: &World, name: &str, change: impl Fn(&mut DynamicObject)) -> Value {
     loop {
         let mut job = world.jobs().get(name).await.expect("the job");
-        job.data.as_object_mut().expect("an object").remove("status");
+        change(&mut job);
         match world.jobs().replace_status(name, &PostParams::default(), &job).await {
-            Ok(wiped) => return serde_json::to_value(wiped).expect("an object"),
+            Ok(changed) => return serde_json::to_value(changed).expect("an object"),
             Err(kube::Error::Api(status)) if status.is_conflict() => {}
-            Err(error) => panic!("the status cannot be wiped: {error}"),
+            Err(error) => panic!("the status cannot be changed: {error}"),
         }
     }
 }

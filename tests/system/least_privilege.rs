@@ -142,8 +142,8 @@ async fn no_right_is_too_much() {
     stream::iter(each).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-/// A job that is being deleted and whose stop is never answered. Once `end_control` has said so, it is told twice, in its
-/// own namespace and in the operator's, that it may go on being billed; then it is let go.
+/// A job that is being deleted and whose stop is never answered. Once `end_control` has said so, it is told, in its own
+/// namespace and in the operator's, that it may go on being billed; then it is let go.
 async fn until_deleted_in_vain(world: &World, name: &str) {
     let silent = json!({"verb": "stop", "cname": name, "times": ALL, "drop": "before"});
     world.fault(silent).await;

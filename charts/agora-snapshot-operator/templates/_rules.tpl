@@ -12,7 +12,10 @@
 - apiGroups: [""]
   resources: [secrets]
   verbs: {{ .Values.secrets.watch | ternary "[get, list, watch]" "[get]" }}
-{{ include "agora-snapshot-operator.eventRules" . }}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  # patch: what is told again.
+  verbs: [create, patch]
 {{- end -}}
 
 {{/* The hook's, in every watched namespace: it looks at jobs once, and deletes none. */}}
@@ -30,14 +33,15 @@
 {{ include "agora-snapshot-operator.eventRules" . }}
 {{- end -}}
 
-{{/* Events about jobs, and in the operator's own namespace about jobs of namespaces that are going. */}}
+{{/* Events, each told once. */}}
 {{- define "agora-snapshot-operator.eventRules" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
-{{/* The same for the release's namespace where no other role covers it; else nothing. */}}
+{{/* The same for the release's namespace, about jobs of namespaces that are going, where no other role covers it; else
+     nothing. */}}
 {{- define "agora-snapshot-operator.ownEventRules" -}}
 {{- if and .Values.watchNamespaces (not (has .Release.Namespace .Values.watchNamespaces)) -}}
 {{- include "agora-snapshot-operator.eventRules" . -}}

@@ -91,6 +91,21 @@ fn a_session_that_shall_not_run_is_stopped_as_soon_as_its_sid_is_known() {
     assert_eq!(plan(&seen), Step::Stop { attempt: 1, cause: StopCause::Unwanted });
 }
 
+/// Vain searches of a resourceId that still lives have long waits between them in the end.
+#[test]
+fn the_first_search_after_the_fence_is_not_put_off() {
+    let mut seen = with_known(seen_in(SessionState::Recovering), |known| {
+        known.starts = Starts::Doubtful;
+        known.search.rounds = 20;
+    });
+    searched(&mut seen, 1, found(&[]));
+    let known = &seen.memory.sessions[&1];
+    assert_eq!(known.search.gate, known.seen + seen.timing.resource_life);
+    let mut seen = past_the_fence();
+    searched(&mut seen, 1, found(&[]));
+    assert!(seen.memory.sessions[&1].search.gate > seen.now.mono, "and no hot loop from then on");
+}
+
 #[test]
 fn a_start_asks_only_when_everything_else_was_tried() {
     let probe = Step::Start(NextStart { recorder_uid: 4_000_000_001, in_doubt: Some(1) });
