@@ -146,6 +146,13 @@ impl Script {
         (self.entered, self.reached) = (Some(now), None);
     }
 
+    /// An operator begins to stand still. In the end everyone has to be awake, and to have seen that it is the end.
+    pub(crate) fn stood_still(&mut self, now: Timestamp) {
+        if self.at >= self.stages.len() {
+            self.disturbed(now);
+        }
+    }
+
     /// What the operator may do now.
     fn rest(&self) -> Rest {
         if self.reached.is_some() { self.stage().rest } else { Rest::No }

@@ -86,7 +86,9 @@ impl World {
 
     pub(super) fn pause(&self, process: Process) {
         self.with(|world| {
-            let until = world.now() + PAUSE;
+            let now = world.now();
+            let until = now + PAUSE;
+            world.script.stood_still(now);
             world.operators[process.operator].paused = Some(until);
         });
     }
