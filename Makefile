@@ -7,6 +7,9 @@ TESTBED := target/debug/testbed
 CACHE := $(or $(AGORA_SNAPSHOT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/agora-snapshot-operator)
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
+FUZZ_VERSION := 0.13.2
+FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)
+FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## This list
@@ -35,6 +38,18 @@ torture: servers ## The evidence of docs/reliability.md at its deepest: hours
 	@$(CARGO) test --workspace --locked --no-run
 	@TORTURE=1 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test lab --test model --test fuzzing
 	@KILLING_ROUNDS=2000 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test system killing frozen
+
+.PHONY: fuzz
+fuzz: $(FUZZ)/bin/cargo-fuzz ## Each fuzz target under libFuzzer for FUZZ_SECONDS (60); wants a C++ compiler
+	@for target in answers names secrets stored wire; do \
+	  echo "fuzz: $$target for $(FUZZ_SECONDS) s"; found=$$(mktemp -d) && \
+	  RUSTC_BOOTSTRAP=1 PATH="$(FUZZ)/bin:$$PATH" $(CARGO) fuzz run --fuzz-dir tests/fuzz -s none $$target \
+	    $$found tests/fuzzing/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -verbosity=1 || exit 1; \
+	  rm -r $$found; done
+
+$(FUZZ)/bin/cargo-fuzz:
+	@echo "fuzz: building cargo-fuzz $(FUZZ_VERSION), about a minute on 2 cores, once"
+	@$(CARGO) install --quiet --locked cargo-fuzz --version $(FUZZ_VERSION) --root $(FUZZ)
 
 .PHONY: e2e
 e2e: ## Image and chart on a real cluster of one node (Linux, root; minutes)
