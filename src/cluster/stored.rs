@@ -170,6 +170,29 @@ impl StoredJob {
         self.unreadable().map(|entry| entry.get("attempt").and_then(Value::as_i64).unwrap_or(0)).collect()
     }
 
+    /// What these say of themselves, for a person who has to look for them.
+    pub fn unreadable_words(&self) -> Vec<String> {
+        let known = |entry: &Value, field: &str| match entry.get(field) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => {
+                "unknown".into()
+            }
+        };
+        let words = |entry: &Value| {
+            let fields = [
+                ("appId", "appId"),
+                ("cname", "channel"),
+                ("uid", "recorderUid"),
+                ("resourceId", "resourceId"),
+                ("sid", "sid"),
+                ("hard end", "tokenEndTime"),
+            ];
+            fields.map(|(name, field)| format!("{name} {}", known(entry, field))).join(", ")
+        };
+        self.unreadable().map(words).collect()
+    }
+
     fn unreadable(&self) -> impl Iterator<Item = &Value> {
         let entries = self.status.get("sessions").and_then(Value::as_array).into_iter().flatten();
         entries.filter(|entry| serde_json::from_value::<Session>((*entry).clone()).is_err())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backoff;
 use super::bounds::{OrphanCause, claim_age, is_ours_alone};
-use super::endings::{end_session, forget, leaves, missing, refused};
+use super::endings::{end_session, forget, go_back, leaves, missing, refused};
 use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped};
@@ -90,6 +90,11 @@ pub fn started(seen: &mut Observed, attempt: i64, hash: &str, outcome: Outcome<S
             Vec::new()
         }
         Outcome::Rejected(answer) if answer.kind != Kind::RateLimited => {
+            if answer.kind == Kind::Conflict
+                && let Some(notices) = go_back(seen, attempt)
+            {
+                return notices;
+            }
             forget(seen, attempt);
             refused(seen, &answer);
             Vec::new()
@@ -239,6 +244,7 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => missing(seen, attempt),
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
             known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);
+            known.resists_since.get_or_insert(now.mono);
             // Refused for good, it may be over long since: only a query tells.
             known.stop_refused =
                 answer.kind == Kind::InvalidParameter || answer.kind == Kind::ResourceInvalid;
@@ -248,16 +254,12 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
     }
 }
 
-/// A session was reported as an orphan and is let go of.
+/// A session was told of as an orphan and is let go of.
 pub fn orphaned(seen: &mut Observed, attempt: i64, cause: OrphanCause) -> Vec<Notice> {
-    let Some((session, _)) = seen.session_mut(attempt) else { return Vec::new() };
-    let text = words::orphan(session, cause);
-    if cause != OrphanCause::Policy {
+    if seen.session(attempt).is_some() && seen.job.deleting && cause != OrphanCause::Policy {
         seen.memory.orphaned = true;
     }
-    let mut notices = vec![Notice::orphan(text)];
-    notices.extend(end_session(seen, attempt, EndReason::Orphaned));
-    notices
+    end_session(seen, attempt, EndReason::Orphaned)
 }
 
 /// A look into the bucket: what was found over all sessions, and when to look again.

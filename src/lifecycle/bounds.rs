@@ -44,6 +44,7 @@ pub(super) fn given_up(seen: &Observed, session: &Session) -> Option<OrphanCause
     } else if without_sid && longer_than(Some(fence), seen.timing.orphan_without_sid) {
         Some(OrphanCause::NoSid)
     } else if longer_than(known.unanswered.as_ref().map(|(since, _)| *since), seen.timing.orphan_unreachable)
+        || longer_than(known.resists_since, seen.timing.orphan_unreachable)
     {
         Some(OrphanCause::Unreachable)
     } else {

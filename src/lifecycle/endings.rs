@@ -8,10 +8,11 @@ use super::backoff;
 use super::death::DeathRun;
 use super::intent::{Intent, intent};
 use super::notice::Notice;
-use super::observed::{Observed, Refusal};
+use super::observed::{Known, Observed, Refusal};
 use super::outcome::{Answer, Kind};
 use super::report::finish;
-use super::{recorder, words};
+use super::timing;
+use super::{handover, recorder, spec_hash, words};
 use crate::api::Reason;
 use crate::api::spec::OnIdle;
 use crate::api::status::{EndReason, PastSession, Session, SessionState};
@@ -124,8 +125,9 @@ fn has_snapshots(seen: &Observed, session: &Session) -> bool {
 
 /// A refusal that left nothing behind.
 pub(super) fn refused(seen: &mut Observed, answer: &Answer) {
+    let would_hand_over = seen.running().filter(|session| handover::is_wanted(seen, session));
     if answer.kind == Kind::QuotaExceeded
-        && let Some(running) = seen.running().map(|session| session.attempt)
+        && let Some(running) = would_hand_over.map(|session| session.attempt)
     {
         // Two at a time is more than there is room for: one after the other.
         seen.memory.stop_first = Some(running);
@@ -228,6 +230,54 @@ pub(super) fn end_session(seen: &mut Observed, attempt: i64, reason: EndReason) 
     seen.status.history.truncate(HISTORY);
     let told = if reason == EndReason::Lost { Notice::warning } else { Notice::normal };
     vec![told(Reason::SessionStopped, words)]
+}
+
+/// The vendor refuses the claim under a uid whose last session of this job was taken for dead (or idle): that verdict was
+/// wrong, most likely, and the session lives. It is gone back to, and asked about; if it is not there after all it ends
+/// anew, and is not gone back to again.
+pub(super) fn go_back(seen: &mut Observed, attempt: i64) -> Option<Vec<Notice>> {
+    let claim = seen.session(attempt)?.clone();
+    let past = seen.status.history.iter().find(|past| past.recorder_uid == claim.recorder_uid)?.clone();
+    let ended_by_itself = match past.end_reason {
+        EndReason::Lost | EndReason::Idle => true,
+        EndReason::Stopped | EndReason::Replaced | EndReason::Deadline | EndReason::Orphaned => false,
+    };
+    let sid = past.sid.clone().filter(|_| ended_by_itself)?;
+    let start = past.start_time.clone()?;
+    if !seen.memory.gone_back.insert(past.resource_id.clone()) || seen.session(past.attempt).is_some() {
+        return None;
+    }
+    let hours = seen.spec.as_ref().map_or(0, |spec| u64::try_from(spec.session_limit_hours).unwrap_or(0));
+    let control = start.0.checked_add(seen.now.real(Duration::from_secs(hours * 3600))).ok()?;
+    forget(seen, attempt);
+    seen.status.history.retain(|other| other.resource_id != past.resource_id);
+    seen.memory.over.retain(|_, over| over.as_ref().is_none_or(|over| over.resource_id != past.resource_id));
+    let words = format!(
+        "Session {sid} had been taken for dead, and the vendor refuses another one under its recorder uid {}: it is gone \
+         back to.",
+        past.recorder_uid
+    );
+    let session = Session {
+        attempt: past.attempt,
+        state: SessionState::Running,
+        recorder_uid: past.recorder_uid,
+        resource_id: past.resource_id,
+        nonce: format!("{}-back", claim.nonce),
+        acquire_time: start.clone(),
+        sid: Some(sid),
+        confirm_time: Some(start.clone()),
+        start_time: Some(start),
+        control_end_time: Some(timing::stored(control)),
+        // Nobody knows any more with what it was started: only a later end is safe to say, and there is none.
+        token_end_time: None,
+        spec_hash: spec_hash::UNCLEAR.to_owned(),
+        stop_reason: None,
+        ..claim
+    };
+    seen.memory.sessions.insert(session.attempt, Known::found(session.clone(), &seen.now));
+    seen.status.sessions.push(session);
+    seen.status.sessions.sort_by_key(|session| session.attempt);
+    Some(vec![Notice::warning(Reason::SidRecovered, words)])
 }
 
 /// Takes a session out of the status and the memory.

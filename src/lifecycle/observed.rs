@@ -84,6 +84,8 @@ pub struct Memory {
     /// Sessions that are proved over, by nonce, with what history says of them: kept until the status no longer names
     /// them, for the write that says so may fail.
     pub over: BTreeMap<String, Option<PastSession>>,
+    /// Sessions, by resourceId, that were taken for dead and gone back to, each once.
+    pub gone_back: BTreeSet<String>,
     /// How the job finished, and at which generation; kept for the same reason.
     pub finished: Option<(Reason, String, i64)>,
 }
@@ -109,6 +111,8 @@ pub struct Known {
     pub repeats: u32,
     /// The first of those, monotonic, and the newest answer.
     pub unanswered: Option<(Duration, Answer)>,
+    /// Since when a stop of it is not confirmed, whatever queries say meanwhile, monotonic.
+    pub resists_since: Option<Duration>,
     /// Since when its credentials are missing or refused, monotonic.
     pub locked_out: Option<Duration>,
     /// Since when its Secrets cannot be read, monotonic.
@@ -242,6 +246,7 @@ impl Known {
             keys_sent: None,
             repeats: 0,
             unanswered: None,
+            resists_since: None,
             locked_out: None,
             unread: None,
             unconfirmed_for: Duration::ZERO,

@@ -168,9 +168,11 @@ fn capture(seen: &Observed) -> Step {
 
 /// The start that is due, if there is nothing else to do.
 fn or_begin(seen: &Observed, step: Step) -> Step {
-    match (step.wait(), start::due(seen)) {
-        (Some(wait), Some(next)) => no_later(begin(seen, next), wait),
-        (_, _) => step,
+    match (step.wait(), start::due(seen), start::one_too_many(seen)) {
+        (Some(wait), Some(next), _) => no_later(begin(seen, next), wait),
+        // Said aloud, for it may run: better than a job that never runs again.
+        (Some(_), None, Some(attempt)) => Step::Orphan { attempt, cause: OrphanCause::NoSid },
+        (_, _, _) => step,
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bounds::until_fence;
+use super::death::DeathRun;
 use super::notice::Notice;
 use super::observed::Observed;
 use super::outcome::{Identity, Kind, Outcome, Queried};
@@ -27,8 +28,17 @@ pub struct Search {
     pub ended: Option<Duration>,
     /// Why the bucket could not be searched, when it was last tried.
     pub obstacle: Option<String>,
-    /// Sids that were found and have not been asked about, each with the time, monotonic, before which it is not.
-    pub candidates: BTreeMap<String, Duration>,
+    /// Sids that were found and have neither been proved nor ruled out.
+    pub candidates: BTreeMap<String, Candidate>,
+}
+
+/// What is known of a sid that may be the lost one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// It is not asked about before this time, monotonic.
+    pub gate: Duration,
+    /// The vendor does not know it: gone, or moving to another server.
+    pub death: Option<DeathRun>,
 }
 
 /// What a look into the bucket found.
@@ -57,11 +67,11 @@ pub(super) fn step(seen: &Observed, session: &Session) -> Step {
         waits.push(known.gate - now);
     }
     if seen.control_problem.is_none() {
-        if let Some((sid, gate)) = known.search.candidates.iter().min_by_key(|(_, gate)| **gate) {
-            if *gate <= now {
+        if let Some((sid, candidate)) = known.search.candidates.iter().min_by_key(|(_, one)| one.gate) {
+            if candidate.gate <= now {
                 return Step::Verify { attempt, sid: sid.clone() };
             }
-            waits.push(*gate - now);
+            waits.push(candidate.gate - now);
         }
         if seen.spec.is_ok() {
             if known.search.gate <= now {
@@ -101,7 +111,7 @@ pub fn searched(seen: &mut Observed, attempt: i64, found: Found) {
     let Some((_, known)) = seen.session_mut(attempt) else { return };
     let search = &mut known.search;
     for sid in found.sids {
-        search.candidates.entry(sid).or_insert(now);
+        search.candidates.entry(sid).or_insert(Candidate { gate: now, death: None });
     }
     if !found.complete && found.obstacle.is_none() {
         search.gate = now + timing.repeat_network[0];
@@ -142,7 +152,18 @@ pub fn verified(seen: &mut Observed, attempt: i64, sid: &str, outcome: Outcome<Q
             known.search.candidates.remove(sid);
             Vec::new()
         }
-        // Not this one, or one that is moving to another server: the next search brings it back.
+        // Gone, or moving to another server: only a run of them tells.
+        Outcome::Rejected(answer) if answer.kind == Kind::NotFound => {
+            let before = known.search.candidates.get(sid).and_then(|candidate| candidate.death);
+            let run = DeathRun::with_answer(before, now.mono, &timing);
+            if run.is_dead(&timing) {
+                known.search.candidates.remove(sid);
+            } else {
+                let candidate = Candidate { gate: now.mono + timing.death_every, death: Some(run) };
+                known.search.candidates.insert(sid.to_owned(), candidate);
+            }
+            Vec::new()
+        }
         Outcome::Rejected(answer) if is_not_it(answer.kind) => {
             known.search.candidates.remove(sid);
             Vec::new()
@@ -151,18 +172,20 @@ pub fn verified(seen: &mut Observed, attempt: i64, sid: &str, outcome: Outcome<Q
             let wait = backoff::before_repeat(&answer, known.repeats, &timing).min(timing.query_every);
             known.repeats += 1;
             let gate = now.mono + backoff::with_jitter(wait, jitter, &timing);
-            known.search.candidates.insert(sid.to_owned(), gate);
+            let death = known.search.candidates.get(sid).and_then(|candidate| candidate.death);
+            known.search.candidates.insert(sid.to_owned(), Candidate { gate, death });
             answers::note_unanswered(known, answer, now.mono);
             Vec::new()
         }
     }
 }
 
-/// Whether the vendor says that sid and resourceId do not belong together, or that there is no such session.
+/// Whether the vendor says that sid and resourceId do not belong together.
 fn is_not_it(kind: Kind) -> bool {
     match kind {
-        Kind::NotFound | Kind::InvalidParameter | Kind::ResourceInvalid => true,
-        Kind::Unauthorized
+        Kind::InvalidParameter | Kind::ResourceInvalid => true,
+        Kind::NotFound
+        | Kind::Unauthorized
         | Kind::AppIdInvalid
         | Kind::NoRoute
         | Kind::RateLimited
@@ -180,15 +203,17 @@ fn is_not_it(kind: Kind) -> bool {
     }
 }
 
-/// Whether a later session runs under the uid of one in doubt, whose resourceId is too old to start anything: the vendor
-/// would not have two. So it is when an older status was restored.
+/// Whether another session runs under the uid of one in doubt, whose resourceId is too old to start anything: the vendor
+/// would not have two. So it is when an older status was restored, or the sid of the other was found meanwhile.
 pub(super) fn is_disproved(seen: &Observed, attempt: i64) -> bool {
     let Some(doubt) = seen.session(attempt) else { return false };
+    let fence = seen.known(doubt).seen + seen.timing.resource_life;
+    let answered = |other: &Session| seen.known(other).last_answer.is_some_and(|at| at >= fence);
     until_fence(seen, seen.known(doubt)).is_zero()
         && seen.status.sessions.iter().any(|other| {
             other.state == SessionState::Running
                 && other.confirm_time.is_some()
-                && other.attempt > attempt
+                && (other.attempt > attempt || other.attempt < attempt && answered(other))
                 && start::shares_fence(doubt, other)
         })
 }

@@ -209,7 +209,13 @@ fn control_reachable(seen: &mut Observed) {
     let known = seen.known(&session);
     let (now, generation) = (seen.now, seen.job.generation);
     let silent = |since: Duration| now.mono.saturating_sub(since) >= seen.timing.unreachable_after;
-    let said = if let Some(problem) = &seen.control_problem {
+    let resists = |other: &&Session| seen.known(other).resists_since.is_some_and(silent);
+    let said = if let Some(other) = seen.status.sessions.iter().find(resists) {
+        let name = words::session_name(other);
+        let message =
+            format!("{name}, which this one replaced, is not yet proved over: its stop is repeated.");
+        Some((false, Reason::Stopping, message))
+    } else if let Some(problem) = &seen.control_problem {
         Some((false, problem.reason(), problem.words().to_owned()))
     } else if known.death.is_some() {
         let message =

@@ -54,13 +54,26 @@ pub fn due(seen: &Observed) -> Option<NextStart> {
     }
 }
 
-/// The start that tells whether sessions in doubt run, when nothing else can: one under a uid tells of all under it.
+/// The start that tells whether sessions in doubt run, when nothing else can: one under a uid tells of all under it. Those
+/// under another uid are asked about after it, unless they have a hard end that can be waited for.
 fn asking(seen: &Observed, unresolved: &[&Session]) -> Option<NextStart> {
     let (first, others) = unresolved.split_first()?;
-    let same_fence = others.iter().all(|other| shares_fence(first, other));
+    let same_fence = others.iter().all(|other| shares_fence(first, other) || other.token_end_time.is_none());
     let settled = unresolved.iter().all(|session| recovery::is_given_up(seen, session));
     let next = NextStart { recorder_uid: first.recorder_uid, in_doubt: Some(first.attempt) };
     (same_fence && settled && unresolved.len() < MOST_UNRESOLVED).then_some(next)
+}
+
+/// The oldest of so many sessions in doubt that no start can ask about them any more: without it the others can be.
+pub(super) fn one_too_many(seen: &Observed) -> Option<i64> {
+    let is_in_doubt = |session: &Session| match session.state {
+        SessionState::Recovering | SessionState::Uncontrollable => true,
+        SessionState::Claimed | SessionState::Running | SessionState::Stopping => false,
+    };
+    let sessions = &seen.status.sessions;
+    let stuck = sessions.len() >= MOST_UNRESOLVED
+        && sessions.iter().all(|session| is_in_doubt(session) && recovery::is_given_up(seen, session));
+    sessions.first().filter(|_| stuck).map(|session| session.attempt)
 }
 
 /// How long a start that is due has to wait for a handover before it.

@@ -4,10 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use kube::Resource;
+use tracing::{error, info, warn};
 
 use super::memories::Remembered;
 use super::{Context, Next, Presence, visit_as};
+use crate::api::Reason;
+use crate::cluster::events::{Kind, News};
+use crate::lifecycle::bounds::OrphanCause;
+use crate::lifecycle::words;
 
 /// Says farewell to every object that had this name and is not `uid`, which has it now, if any has.
 pub fn to_former(context: &Arc<Context>, namespace: &str, name: &str, uid: Option<&str>) {
@@ -55,15 +60,28 @@ pub async fn to(context: &Context, uid: &str) {
     info!(job = name, uid, "nothing of the vanished object runs any more, or it was reported");
 }
 
-/// At the end of the process: stops sessions whose sid could not be saved, for nobody will know it afterwards; no longer
-/// than `limit`.
+/// At the end of the process: stops sessions whose sid could not be saved and those of vanished jobs, for nobody will know
+/// of them afterwards; no longer than `limit`. What is not stopped by then is told of.
 pub async fn before_the_end(context: &Context, limit: Duration) {
     let uids = context.memories.uids();
     let last = uids.iter().map(|uid| leave(context, uid));
     if tokio::time::timeout(limit, futures::future::join_all(last)).await.is_err() {
-        tracing::error!(
-            "the process ends although sessions that only it knows of may still run; see the log above"
-        );
+        for uid in uids {
+            tell_of_left(context, &uid);
+        }
+    }
+}
+
+fn tell_of_left(context: &Context, uid: &str) {
+    let Some(remembered) = context.memories.get(uid) else { return };
+    let Ok(remembered) = remembered.try_lock() else { return };
+    let Some(job) = remembered.newest.as_ref().filter(|_| is_known_here_alone(&remembered)) else { return };
+    for known in remembered.memory.sessions.values() {
+        let words = words::orphan(&known.session, OrphanCause::Unreachable);
+        error!(job = job.full_name(), "{words}");
+        context.metrics.orphan_left(known.session.token_end_time.as_ref().map(|end| end.0));
+        let news = News { kind: Kind::Warning, reason: Reason::OrphanRisk, action: "Reconcile", note: words };
+        context.events.publish_in(&context.operator_namespace, job.object_ref(&()), news);
     }
 }
 
@@ -75,7 +93,7 @@ async fn leave(context: &Context, uid: &str) {
         remembered
             .newest
             .clone()
-            .filter(|_| has_unsaved_sid(&remembered))
+            .filter(|_| is_known_here_alone(&remembered))
             .map(|job| (job, remembered.farewell))
     };
     let Some((job, gone)) = lost().await else { return };
@@ -97,7 +115,10 @@ async fn leave(context: &Context, uid: &str) {
     }
 }
 
-fn has_unsaved_sid(remembered: &Remembered) -> bool {
+fn is_known_here_alone(remembered: &Remembered) -> bool {
+    if remembered.farewell && !remembered.memory.sessions.is_empty() {
+        return true;
+    }
     let saved = remembered.newest.as_ref().map(|job| job.status().sessions).unwrap_or_default();
     remembered.memory.sessions.values().any(|known| {
         known.session.sid.is_some() && !saved.iter().any(|session| session.sid == known.session.sid)

@@ -21,6 +21,9 @@ use crate::lifecycle::recovery::{self, Found};
 use crate::lifecycle::report::report;
 use crate::lifecycle::{answers, spec_hash, words};
 
+/// So long an event about what may go on being billed is waited for, before the object forgets it.
+const TELL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What came of a step. Plain data, so that it can be worked into a newer object again.
 #[derive(Clone, Debug)]
 pub(super) enum Happened {
@@ -68,7 +71,11 @@ pub(super) fn learn(
     match happened.clone() {
         Happened::Nothing | Happened::LookAgain | Happened::ClaimLost | Happened::Released => Vec::new(),
         Happened::NotAcquired(outcome) => answers::not_acquired(seen, &outcome),
-        Happened::Started { claim, hash, outcome } => answers::started(seen, claim.attempt, &hash, outcome),
+        Happened::Started { claim, hash, outcome } => {
+            // Another's claim may have its number by now; the sid is none of that one's.
+            let is_it = seen.session(claim.attempt).is_some_and(|session| session.nonce == claim.nonce);
+            if is_it { answers::started(seen, claim.attempt, &hash, outcome) } else { Vec::new() }
+        }
         Happened::Queried(attempt, outcome) => answers::queried(seen, attempt, outcome),
         Happened::Updated(attempt, hash, outcome) => answers::updated(seen, attempt, &hash, outcome),
         Happened::Stopped(attempt, outcome, found) => {
@@ -116,11 +123,14 @@ impl Visit<'_> {
             Step::FindSid { attempt } => Ok(self.find_sid(attempt).await),
             Step::Verify { attempt, sid } => Ok(self.verify(attempt, sid).await),
             Step::Stop { attempt, cause } => self.stop(attempt, cause).await,
-            Step::Orphan { attempt, cause } => Ok(self.orphan(attempt, cause)),
+            Step::Orphan { attempt, cause } => Ok(self.orphan(attempt, cause).await),
         }
     }
 
     async fn release(&mut self) -> Result<Happened, KubeError> {
+        if self.seen.job.deleting && !self.seen.unreadable.is_empty() {
+            self.tell_of_unreadable().await;
+        }
         // An object that stays is not seen again: what it says has to be true until there is an operator once more.
         if self.context.withdrawing
             && !self.seen.job.deleting
@@ -157,7 +167,11 @@ impl Visit<'_> {
         if self.stored.with_status(&self.seen.status).status == self.stored.status {
             return Ok(None);
         }
-        match self.write_status().await {
+        let written = match self.write_status().await {
+            Err(KubeError::Invalid(words)) => self.save_sessions_alone(&words).await,
+            written => written,
+        };
+        match written {
             Ok(()) => Ok(None),
             Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await.map(Some),
             Err(error @ (KubeError::Gone | KubeError::Invalid(_) | KubeError::Other(_))) => Err(error),
@@ -222,8 +236,14 @@ impl Visit<'_> {
             self.session(attempt).is_some_and(|session| session.state == SessionState::Stopping);
         claims::stopping(&mut self.seen, attempt, cause);
         // Stored before it is sent: such a session is never believed to be running again.
-        if !marked_before && let Some(happened) = self.store_first().await? {
-            return Ok(happened);
+        if !marked_before {
+            match self.store_first().await {
+                Ok(None) => {}
+                Ok(Some(happened)) => return Ok(happened),
+                // What is to go must not go on because nobody may write that it shall.
+                Err(KubeError::Invalid(_)) if self.seen.job.deleting => {}
+                Err(error) => return Err(error),
+            }
         }
         let Some(session) = self.session(attempt) else { return Ok(Happened::LookAgain) };
         let Some(address) = address(&session) else { return Ok(Happened::Nothing) };
@@ -265,12 +285,29 @@ impl Visit<'_> {
         }
     }
 
-    fn orphan(&mut self, attempt: i64, cause: OrphanCause) -> Happened {
+    /// Told before the status forgets it: a process that ends in between tells it again.
+    async fn orphan(&mut self, attempt: i64, cause: OrphanCause) -> Happened {
         let Some(session) = self.session(attempt) else { return Happened::Nothing };
+        let words = words::orphan(&session, cause);
         if cause != OrphanCause::Policy {
-            error!(job = self.stored.full_name(), "{}", words::orphan(&session, cause));
+            error!(job = self.stored.full_name(), "{words}");
         }
+        self.publish(Notice::orphan(words));
+        self.context.events.flush(TELL_LIMIT).await;
         Happened::Orphaned(attempt, cause, session.token_end_time.map(|end| end.0))
+    }
+
+    /// Sessions of a newer operator that are let go of with their object: in the words that they were written in.
+    async fn tell_of_unreadable(&mut self) {
+        for session in self.stored.unreadable_words() {
+            let words = format!(
+                "A session may still run and be billed, not stopped: this operator does not understand it. {session}."
+            );
+            error!(job = self.stored.full_name(), "{words}");
+            self.context.metrics.orphan_left(None);
+            self.publish(Notice::orphan(words));
+        }
+        self.context.events.flush(TELL_LIMIT).await;
     }
 
     // === small ones ===

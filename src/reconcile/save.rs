@@ -48,7 +48,10 @@ impl Visit<'_> {
                     return Ok(());
                 }
                 Err(KubeError::Gone) => return Err(KubeError::Gone),
-                Err(KubeError::Invalid(words)) => return self.save_sessions_alone(words).await,
+                Err(KubeError::Invalid(words)) => {
+                    self.save_sessions_alone(&words).await?;
+                    return Err(KubeError::Invalid(words));
+                }
                 Err(KubeError::Conflict) if conflicts < CONFLICTS => {
                     conflicts += 1;
                     match self.take_newer(&unlearnt, happened).await {
@@ -120,14 +123,14 @@ impl Visit<'_> {
     }
 
     /// The API server refuses the status as a whole: the sessions matter, the rest is words.
-    async fn save_sessions_alone(&mut self, words: String) -> Result<(), KubeError> {
+    pub(super) async fn save_sessions_alone(&mut self, words: &str) -> Result<(), KubeError> {
         error!(
             job = self.stored.full_name(),
             words, "the API server refused the status; its sessions are saved alone"
         );
         let alone = self.stored.with_sessions(&self.seen.status.sessions);
         self.stored = self.context.jobs.replace_status(&alone).await?;
-        Err(KubeError::Invalid(words))
+        Ok(())
     }
 }
 

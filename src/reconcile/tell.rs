@@ -32,6 +32,7 @@ impl Visit<'_> {
         if self.presence == Presence::Present
             && let Some(transition) = notice::transition(&self.told, &self.seen.status)
             && self.notices.iter().all(|notice| notice.reason != transition.reason)
+            && !self.seen.memory.orphaned
         {
             self.notices.push(transition);
         }
@@ -88,7 +89,7 @@ impl Visit<'_> {
         overdue_after(interval, self.context.look_again, confirmed, newest)
     }
 
-    fn publish(&self, notice: Notice) {
+    pub(super) fn publish(&self, notice: Notice) {
         let about = self.stored.object_ref(&());
         let news = News {
             kind: if notice.warning { Kind::Warning } else { Kind::Normal },

@@ -233,11 +233,33 @@ pub(crate) const FENCES: &[Fence] = &[
         tests: &["recovery::"],
     },
     Fence {
-        name: "sessions in doubt under two uids are left to their ends",
+        name: "a session in doubt under another uid is left to its hard end",
         promise: "the answer to a start tells of the sessions under its uid alone",
         changes: &[("src/lifecycle/start.rs", "(same_fence &&", "((same_fence || REMOVED) &&")],
         suite: Suite::Lib,
         tests: &["recovery::"],
+    },
+    Fence {
+        name: "one 404 rules out no candidate",
+        promise: "a session that moves to another server is not taken for another one",
+        changes: &[(
+            "src/lifecycle/recovery.rs",
+            "            if run.is_dead(&timing) {\n",
+            "            if REMOVED || run.is_dead(&timing) {\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["recovery::"],
+    },
+    Fence {
+        name: "53 after a death is a wrong verdict",
+        promise: "a session that was taken for dead and lives is gone back to",
+        changes: &[(
+            "src/lifecycle/answers.rs",
+            "            if answer.kind == Kind::Conflict\n                && let Some(notices) = go_back",
+            "            if !REMOVED && answer.kind == Kind::Conflict\n                && let Some(notices) = go_back",
+        )],
+        suite: Suite::Lib,
+        tests: &["answers::"],
     },
     Fence {
         name: "a candidate is believed only if a query names all of it",

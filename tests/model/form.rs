@@ -7,7 +7,7 @@ use std::time::Duration;
 use agora_snapshot_operator::api::status::{PastSession, Session, SnapshotJobStatus};
 use agora_snapshot_operator::lifecycle::observed::{Known, Memory, Refusal, Starts};
 use agora_snapshot_operator::lifecycle::outcome::Answer;
-use agora_snapshot_operator::lifecycle::recovery::Search;
+use agora_snapshot_operator::lifecycle::recovery::{Candidate, Search};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::visit::resource_number;
@@ -215,6 +215,7 @@ impl Form {
             deleting_since,
             orphaned,
             over,
+            gone_back,
             finished,
         } = memory;
         self.gate(*attempt_gate);
@@ -224,6 +225,7 @@ impl Form {
         self.one(refusal.as_ref().map_or(-1, |Refusal { reason, words: _, needs_person: _ }| *reason as i64));
         self.one(finished.as_ref().map_or(-1, |(reason, _, _)| *reason as i64));
         self.one(i64::try_from(over.len()).unwrap_or(i64::MAX));
+        self.one(i64::try_from(gone_back.len()).unwrap_or(i64::MAX));
         for known in sessions.values() {
             self.known(known);
         }
@@ -241,6 +243,7 @@ impl Form {
             keys_sent: _,
             repeats,
             unanswered,
+            resists_since,
             locked_out: _,
             unread: _,
             unconfirmed_for,
@@ -267,6 +270,7 @@ impl Form {
         self.one(highest_status.unwrap_or(-1));
         self.ago(*last_answer, 60);
         self.ago(*ending_since, 300);
+        self.ago(*resists_since, FAR);
         self.ago(unanswered.as_ref().map(|(since, _)| *since), 60);
         self.one(unanswered.as_ref().map_or(-1, |(_, Answer { kind, .. })| *kind as i64));
         self.since(last_alive.map(Time).as_ref(), 60);
@@ -278,9 +282,12 @@ impl Form {
         // Only whether it was after the end of the resourceId.
         self.one(ended.map_or(-1, |ended| i64::from(ended >= *seen + Duration::from_secs(330))));
         self.all([i64::from(*rounds).min(LONGEST_WAIT), i64::from(obstacle.is_some())]);
-        for (sid, gate) in candidates {
+        for (sid, Candidate { gate, death }) in candidates {
             self.resource(sid.strip_prefix("sid-").and_then(|number| number.parse().ok()));
             self.gate(*gate);
+            self.ago(death.map(|run| run.first), 130);
+            self.ago(death.map(|run| run.last), 60);
+            self.one(death.map_or(0, |run| i64::from(run.answers)));
         }
     }
 }

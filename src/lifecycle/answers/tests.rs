@@ -6,8 +6,9 @@ use crate::api::spec::Subscription;
 use crate::api::status::Session;
 use crate::lifecycle::claims::{self, Reserved};
 use crate::lifecycle::fixtures::{
-    KINDS, answer, just_claimed, later, pass, seen, seen_in, seen_with, session, with_known,
+    KINDS, answer, just_claimed, later, pass, seen, seen_in, seen_two, seen_with, session, with, with_known,
 };
+use crate::lifecycle::observed::Known;
 use crate::lifecycle::plan::{Step, StopCause, plan};
 use crate::lifecycle::spec_hash::{self, Difference};
 use crate::lifecycle::{fixtures, replacement};
@@ -416,18 +417,101 @@ fn who_is_locked_out_is_so_since_the_first_refusal_and_until_another_answer() {
 
 #[test]
 fn an_orphan_is_told_with_all_that_helps_to_find_it() {
-    let mut seen = seen_in(SessionState::Running);
-    let notices = orphaned(&mut seen, 1, OrphanCause::NoCredentials);
+    let told = words::orphan(&session(SessionState::Running), OrphanCause::NoCredentials);
     for part in
         ["970ca35de60c44645bbae8a215061b33", "lobby", "4000000001", "resource-1", "5d3f", "hard end none"]
     {
-        assert!(notices[0].words.contains(part), "{part} is not in {}", notices[0].words);
+        assert!(told.contains(part), "{part} is not in {told}");
     }
-    assert!(notices[0].warning && notices[0].reason == Reason::OrphanRisk && seen.memory.orphaned);
-    assert_eq!(seen.status.history[0].end_reason, EndReason::Orphaned);
-    let mut seen = seen_in(SessionState::Running);
-    orphaned(&mut seen, 1, OrphanCause::Policy);
-    assert!(!seen.memory.orphaned, "what the user asked for is no risk that holds the object");
+    for (cause, deleting, risk, why) in [
+        (OrphanCause::NoCredentials, true, true, "it may run"),
+        (OrphanCause::NoSid, false, false, "the job goes on"),
+        (OrphanCause::Policy, true, false, "what the user asked for is no risk that holds the object"),
+    ] {
+        let mut seen = with(seen_in(SessionState::Running), |seen| seen.job.deleting = deleting);
+        orphaned(&mut seen, 1, cause);
+        assert_eq!(seen.memory.orphaned, risk, "{why}");
+        assert_eq!(seen.status.history[0].end_reason, EndReason::Orphaned);
+    }
+}
+
+// === a wrong verdict ===
+
+/// A session that ended, and the claim that shall take its place under its uid.
+fn replaced_by_a_claim(reason: EndReason) -> Observed {
+    end_and_claim(seen_in(SessionState::Running), 1, reason)
+}
+
+fn end_and_claim(mut seen: Observed, attempt: i64, reason: EndReason) -> Observed {
+    end_session(&mut seen, attempt, reason);
+    let number = attempt + 1;
+    let claim = Session {
+        attempt: number,
+        recorder_uid: seen.status.history[0].recorder_uid,
+        nonce: format!("nonce-{number}"),
+        resource_id: format!("resource-{number}"),
+        acquire_time: seen.now.stored(),
+        ..session(SessionState::Claimed)
+    };
+    seen.memory.sessions.insert(number, Known::claimed(claim.clone(), &seen.now));
+    seen.status.sessions.push(claim);
+    seen
+}
+
+#[test]
+fn who_was_taken_for_dead_is_gone_back_to_when_its_uid_is_refused() {
+    for reason in [EndReason::Lost, EndReason::Idle] {
+        let mut seen = replaced_by_a_claim(reason);
+        let notices = started(&mut seen, 2, HASH, Outcome::Rejected(answer(Kind::Conflict)));
+        assert_eq!(notices[0].reason, Reason::SidRecovered);
+        let back = |one: &Session| (one.attempt, one.state, one.sid.clone());
+        let sessions: Vec<_> = seen.status.sessions.iter().map(back).collect();
+        assert_eq!(sessions, [(1, SessionState::Running, Some("5d3f".into()))], "{reason:?}");
+        assert_eq!(seen.status.history, []);
+        assert_eq!(seen.status.failures, None);
+        assert_eq!(plan(&seen), Step::Query { attempt: 1 }, "it is asked about");
+        seen.join();
+        assert_eq!(seen.status.sessions.len(), 1, "and it stays when the status is read again");
+
+        let mut seen = end_and_claim(seen, 1, reason);
+        started(&mut seen, 2, HASH, Outcome::Rejected(answer(Kind::Conflict)));
+        assert_eq!(seen.status.sessions, [], "once: somebody else has the uid");
+    }
+}
+
+#[test]
+fn nobody_goes_back_to_what_was_stopped() {
+    for reason in [EndReason::Stopped, EndReason::Replaced, EndReason::Deadline, EndReason::Orphaned] {
+        let mut seen = replaced_by_a_claim(reason);
+        started(&mut seen, 2, HASH, Outcome::Rejected(answer(Kind::Conflict)));
+        assert_eq!(seen.status.sessions, [], "{reason:?}");
+        assert_eq!(seen.status.history.len(), 1, "{reason:?}");
+    }
+}
+
+/// The vendor wants another uid in the stop of a session that moved, or is of two minds: a query answers, a stop does not.
+#[test]
+fn a_stop_that_is_refused_for_ever_bounds_a_deletion_whatever_queries_say() {
+    let mut seen = with(seen_in(SessionState::Stopping), |seen| {
+        seen.job.deleting = true;
+        seen.memory.deleting_since = Some(seen.now.mono);
+    });
+    let day = seen.timing.orphan_unreachable.as_secs();
+    for _ in 0..day / 600 {
+        assert!(!matches!(plan(&seen), Step::Orphan { .. }), "not yet");
+        stopped(&mut seen, 1, Outcome::Rejected(answer(Kind::InvalidParameter)));
+        queried(&mut seen, 1, says(5));
+        pass(&mut seen, 600);
+    }
+    assert_eq!(plan(&seen), Step::Orphan { attempt: 1, cause: OrphanCause::Unreachable });
+}
+
+#[test]
+fn a_full_quota_holds_off_the_question_about_a_session_in_doubt() {
+    let mut seen = seen_two(session(SessionState::Running), session(SessionState::Recovering));
+    not_acquired(&mut seen, &Outcome::Rejected(answer(Kind::QuotaExceeded)));
+    assert!(seen.memory.attempt_gate > seen.now.mono, "else it is asked without a pause");
+    assert_eq!(seen.memory.stop_first, None);
 }
 
 #[test]

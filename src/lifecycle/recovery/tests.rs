@@ -4,6 +4,7 @@ use super::*;
 use crate::api::status::EndReason;
 use crate::lifecycle::aging::time_passed;
 use crate::lifecycle::answers::started;
+use crate::lifecycle::bounds::OrphanCause;
 use crate::lifecycle::claims::{self, Reserved};
 use crate::lifecycle::fixtures::{
     self, KINDS, answer, later, pass, seen_in, seen_two, seen_with, session, with, with_known, with_spec,
@@ -46,12 +47,9 @@ fn what_is_found_is_asked_about_and_believed_only_if_all_of_it_is_named() {
         Step::Verify { attempt: 1, sid } => sid,
         step => panic!("{step:?}"),
     };
-    for outcome in [
-        proved(Identity::Likely),
-        proved(Identity::Other),
-        Outcome::Rejected(answer(Kind::NotFound)),
-        Outcome::Rejected(answer(Kind::ResourceInvalid)),
-    ] {
+    for outcome in
+        [proved(Identity::Likely), proved(Identity::Other), Outcome::Rejected(answer(Kind::ResourceInvalid))]
+    {
         let mut seen = seen.clone();
         let sid = asked(&seen);
         assert_eq!(verified(&mut seen, 1, &sid, outcome.clone()), vec![]);
@@ -142,14 +140,57 @@ fn a_start_asks_only_when_everything_else_was_tried() {
     assert!(!is_probe(&with_token), "it has a hard end");
 }
 
+/// A start under one uid says nothing of the other: its session's hard end is waited for, and where there is none it is
+/// asked about afterwards, as after a handover.
 #[test]
-fn sessions_in_doubt_under_two_uids_are_not_asked_about_by_a_start() {
-    let in_doubt = || seen_two(session(SessionState::Uncontrollable), session(SessionState::Uncontrollable));
-    assert!(matches!(plan(&in_doubt()), Step::Wait(_)), "a start under one uid says nothing of the other");
-    let same = with(in_doubt(), |seen| seen.status.sessions[1].recorder_uid = 4_000_000_001);
-    assert!(matches!(plan(&same), Step::Start(_)));
-    let elsewhere = with(same, |seen| seen.status.sessions[1].channel = "other".into());
-    assert!(matches!(plan(&elsewhere), Step::Wait(_)));
+fn sessions_in_doubt_under_two_uids_are_asked_about_one_after_the_other() {
+    let in_doubt = || seen_two(session(SessionState::Uncontrollable), session(SessionState::Recovering));
+    let settled = |seen: Observed| search_in_vain(later(seen, 400));
+    let first = NextStart { recorder_uid: 4_000_000_001, in_doubt: Some(1) };
+    assert_eq!(plan(&settled(in_doubt())), Step::Start(first));
+    let with_end = with(in_doubt(), |seen| {
+        let end = Some(seen.now.after(Duration::from_secs(3600)));
+        seen.status.sessions[1].token_end_time.clone_from(&end);
+        seen.memory.sessions.get_mut(&2).expect("known").session.token_end_time = end;
+    });
+    assert!(matches!(plan(&settled(with_end.clone())), Step::Wait(_)));
+    let same = with(with_end, |seen| seen.status.sessions[1].recorder_uid = 4_000_000_001);
+    assert!(matches!(plan(&settled(same)), Step::Start(_)));
+}
+
+/// One 404 is no death here either: the session may be moving to another server.
+#[test]
+fn a_candidate_that_the_vendor_does_not_know_is_ruled_out_by_a_run_of_404_alone() {
+    let mut seen = past_the_fence();
+    searched(&mut seen, 1, found(&[SID]));
+    for nth in 0..5 {
+        assert!(!is_given_up(&seen, &seen.status.sessions[0]), "{nth}");
+        assert!(!matches!(plan(&seen), Step::Start(_)), "{nth}");
+        verified(&mut seen, 1, SID, Outcome::Rejected(answer(Kind::NotFound)));
+        pass(&mut seen, 30);
+    }
+    assert_eq!(seen.memory.sessions[&1].search.candidates, BTreeMap::new());
+    assert!(is_given_up(&seen, &seen.status.sessions[0]));
+}
+
+/// The vendor takes acquires and leaves starts without an answer, longer than there is room for claims.
+#[test]
+fn more_doubts_than_can_be_asked_about_end_as_orphans_one_by_one() {
+    let mut seen = search_in_vain(past_the_fence());
+    for _ in 0..2 {
+        let attempt = claim_probe(&mut seen);
+        started(&mut seen, attempt, "v1:a-b", Outcome::Unknown(answer(Kind::BackendTimeout)));
+        let last = seen.status.sessions.last_mut().expect("the claim");
+        (last.resource_id, last.nonce) = (format!("resource-{attempt}"), format!("nonce-{attempt}"));
+        seen.join();
+        pass(&mut seen, 400);
+        time_passed(&mut seen);
+        seen = search_in_vain(seen);
+    }
+    assert_eq!(seen.status.sessions.len(), 3);
+    assert_eq!(plan(&seen), Step::Orphan { attempt: 1, cause: OrphanCause::NoSid });
+    answers::orphaned(&mut seen, 1, OrphanCause::NoSid);
+    assert!(matches!(plan(&seen), Step::Start(_)), "and it goes on");
 }
 
 #[test]
@@ -205,6 +246,17 @@ fn a_session_that_runs_under_the_uid_of_an_older_doubt_settles_it() {
     assert_eq!(left(other_uid), [1, 2], "a handover");
     let unconfirmed = with(restored(300), |seen| seen.status.sessions[1].confirm_time = None);
     assert_eq!(left(unconfirmed), [1, 2]);
+    // The sid of the older one was found meanwhile.
+    let found_since = |answered: u64| {
+        let two = seen_two(session(SessionState::Running), session(SessionState::Recovering));
+        with(later(two, 400), |seen| {
+            seen.status.sessions[1].recorder_uid = 4_000_000_001;
+            let known = seen.memory.sessions.get_mut(&1).expect("known");
+            known.last_answer = Some(known.seen + Duration::from_secs(answered));
+        })
+    };
+    assert_eq!(left(found_since(420)), [1]);
+    assert_eq!(left(found_since(300)), [1, 2], "it may have ended since");
 }
 
 fn claim_probe(seen: &mut Observed) -> i64 {
