@@ -374,8 +374,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "a session is stopped when the vendor says so, or it is dead",
         changes: &[(
             "src/lifecycle/answers.rs",
-            "        Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {\n            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);\n            // Refused",
-            "        Outcome::Unknown(_) if REMOVED => end_session(seen, attempt, EndReason::Stopped),\n        Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {\n            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);\n            // Refused",
+            "        Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {\n            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);\n            known.resists_since",
+            "        Outcome::Unknown(_) if REMOVED => end_session(seen, attempt, EndReason::Stopped),\n        Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {\n            known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);\n            known.resists_since",
         )],
         suite: Suite::Lib,
         tests: &["answers::tests::a_stop"],
@@ -553,8 +553,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "what was told to stop is not believed to run by the next process",
         changes: &[(
             "src/reconcile/perform.rs",
-            "        if !marked_before && let Some(happened)",
-            "        if !REMOVED && !marked_before && let Some(happened)",
+            "        if !marked_before {",
+            "        if !REMOVED && !marked_before {",
         )],
         suite: Suite::Lab,
         tests: &["what_is_sent_is_stored_before"],
