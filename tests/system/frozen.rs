@@ -149,7 +149,7 @@ async fn first_operator(world: &World) -> (Operator, Gate) {
 async fn freeze_at(world: &World, operator: &mut Operator, gate: &Gate, moment: Moment) {
     world.simulator.join("lobby", 7).await.expect("a user joins");
     let fault = match moment {
-        Moment::Acquired | Moment::Claimed => Some(json!({"verb": "acquire", "delayAfterMs": 6_000})),
+        Moment::Acquired | Moment::Claimed => Some(json!({"verb": "acquire", "delayAfterMs": 1_500})),
         Moment::Sent => Some(json!({"verb": "start", "delayBeforeMs": 4_000})),
         Moment::Started => Some(json!({"verb": "start", "delayAfterMs": 3_000})),
         Moment::Stopping | Moment::StopStored => None,

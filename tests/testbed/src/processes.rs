@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::error::{Error, Result};
 use crate::watchdog::Watchdog;
@@ -147,9 +147,14 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// Sends SIGSTOP to the program: it stands still and answers nobody until [`Process::resume`].
+    /// Sends SIGSTOP to the program, and waits until all of it has stopped: it stands still and answers nobody until
+    /// [`Process::resume`]. Its threads do not stop before the first of them has met the signal.
     pub fn suspend(&mut self) {
         self.signal(Signal::STOP);
+        let Some(pid) = pid(&self.child) else { return };
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        // An error says that it has ended and was waited for: it stands as still as can be.
+        let _ended = waitid(WaitId::Pid(pid), stopped);
     }
 
     /// Sends SIGCONT to the program.
