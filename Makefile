@@ -36,8 +36,8 @@ test: servers renderers ## All tests, on one real control plane and S3 server
 .PHONY: torture
 torture: servers ## The evidence of docs/reliability.md at its deepest: hours
 	@$(CARGO) test --workspace --locked --no-run
-	@TORTURE=1 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test lab --test model --test fuzzing
-	@KILLING_ROUNDS=2000 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test system killing frozen
+	@TORTURE=1 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test lab --test model --test fuzzing --test fences
+	@KILLING_ROUNDS=2000 $(TESTBED) exec -- $(CARGO) test --locked --no-fail-fast --test system -- killing frozen
 
 .PHONY: fuzz
 fuzz: $(FUZZ)/bin/cargo-fuzz ## Each fuzz target under libFuzzer for FUZZ_SECONDS (60); wants a C++ compiler

@@ -59,6 +59,7 @@ fn nothing_is_written_at_rest() {
     let begun = Instant::now();
     let plans = at_every_point(undisturbed(&QUIET_LIFE).effects[0], &CRASHES);
     let lives = lead_all(&QUIET_LIFE, plans);
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
         "at rest: no write in an hour of running and one of suspension, in {} lives in {:.0} s",
         lives.len() + 1,

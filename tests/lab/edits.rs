@@ -282,4 +282,5 @@ fn what_comes_of_edits_is_what_a_new_job_would_have() {
     if let Err(failure) = result {
         panic!("{failure}");
     }
+    assert!(handed_over.get() > 0, "no edit made a handover: that they keep their distance is not shown");
 }

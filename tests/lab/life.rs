@@ -85,10 +85,14 @@ pub(crate) fn lead(stages: &'static [Stage], plan: Plan) -> Life {
     world.read(|world| {
         let now = world.millis();
         world.witness.read_log(&log.text());
+        let sessions = world.vendor.sessions(now);
+        if world.witness.accusations.is_empty() {
+            world.witness.saw_all(&sessions);
+        }
         Life {
             plan,
             effects: world.operators.iter().map(|operator| operator.effects).collect(),
-            sessions: world.vendor.sessions(now).len(),
+            sessions: sessions.len(),
             accusations: std::mem::take(&mut world.witness.accusations),
             missed: world.points_left(),
             story: std::mem::take(&mut world.story),

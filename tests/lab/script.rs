@@ -218,8 +218,12 @@ fn capturing(world: &mut Inner) -> Result<(), String> {
     if !matches!(running.status, 4 | 5) {
         return Err(format!("its status is {}", running.status));
     }
-    let task = world.vendor.task(&running.resource_id).ok_or("nobody started it")?;
-    let spec = &job["spec"];
+    does(world.vendor.task(&running.resource_id), &job["spec"])
+}
+
+/// Whether a session was told to do what this spec says.
+pub(crate) fn does(task: Option<&Value>, spec: &Value) -> Result<(), String> {
+    let task = task.ok_or("nobody started it")?;
     let interval = &task["snapshotConfig"]["captureInterval"];
     if *interval != spec["intervalSeconds"] {
         return Err(format!("it captures every {interval} s"));
@@ -231,7 +235,8 @@ fn capturing(world: &mut Inner) -> Result<(), String> {
     let subscribed = &lists(task)["subscribeVideoUids"];
     let wanted: Vec<String> =
         spec["subscription"]["videoUids"].as_array().into_iter().flatten().map(ToString::to_string).collect();
-    let agrees = if wanted.is_empty() { true } else { *subscribed == json!(wanted) };
+    let everybody = subscribed.is_null() || *subscribed == json!(["#allstream#"]);
+    let agrees = if wanted.is_empty() { everybody } else { *subscribed == json!(wanted) };
     if agrees { Ok(()) } else { Err(format!("it is subscribed to {subscribed}")) }
 }
 

@@ -103,6 +103,7 @@ impl Inner {
             "apiVersion": job["apiVersion"], "kind": job["kind"], "metadata": {"name": JOB}, "spec": job["spec"],
         });
         self.request(Method::POST, &jobs(), &again);
+        self.witness.made_anew = true;
         let now = self.now();
         self.script.disturbed(now);
     }

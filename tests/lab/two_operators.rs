@@ -7,7 +7,7 @@ use agora_snapshot_testbed::evidence;
 
 use crate::life::{Operators, Plan};
 use crate::lives::lead_all;
-use crate::script::{LONG_LIFE, WHOLE_LIFE};
+use crate::script::{LONG_LIFE, QUIET_LIFE, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
 #[test]
@@ -22,6 +22,7 @@ fn one_stands_still_at_every_point_while_the_other_goes_on() {
     });
     let all: Vec<Plan> = points.map(|point| plan(&[point])).collect();
     let lives = lead_all(&LONG_LIFE, all);
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
         "two operators: {} effects, at which one of them stood still or ended: {} lives in {:.0} s",
         quiet.effects.iter().sum::<usize>(),
@@ -34,6 +35,12 @@ fn one_stands_still_at_every_point_while_the_other_goes_on() {
 #[test]
 fn both_lead_a_whole_life() {
     lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 5).with(Operators::Two)]);
+}
+
+/// Two are as silent at rest as one.
+#[test]
+fn both_write_nothing_at_rest() {
+    lead_all(&QUIET_LIFE, vec![Plan::new(&[], 5).with(Operators::Two)]);
 }
 
 #[test]

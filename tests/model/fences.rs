@@ -39,14 +39,19 @@ pub fn moment(world: &World) -> Option<String> {
 
 /// What is wrong with this start, which has just taken effect.
 pub fn start(world: &World, asked: &Asked) -> Option<String> {
-    let uid = world.vendor.resources[asked.resource].uid;
     let Some(object) = &world.api.object else {
         return Some("a start for an object that is gone".into());
     };
-    if !names(&object.status, asked.resource) {
-        return Some(format!("a start with resource {}, which no stored status claims", asked.resource));
-    }
-    let others = object.status.sessions.iter().filter(|other| number(other) != Some(asked.resource));
+    (!names(&object.status, asked.resource))
+        .then(|| format!("a start with resource {}, which no stored status claims", asked.resource))
+}
+
+/// What is wrong with a claim that was just written, by what may live beside it. Judged here and not when its start takes
+/// effect: that may be late, or be repeated because nobody knows whether it was sent, and what ran beside the claim when it
+/// was written may be ending by then.
+fn claim(world: &World, object: &Object, claim: &Session) -> Option<String> {
+    let uid = claim.recorder_uid;
+    let others = object.status.sessions.iter().filter(|other| other.resource_id != claim.resource_id);
     let beside = others.filter(|other| may_live(world, other)).find_map(|other| {
         let allowed = match other.state {
             SessionState::Running => other.recorder_uid != uid,
@@ -57,7 +62,7 @@ pub fn start(world: &World, asked: &Asked) -> Option<String> {
         };
         (!allowed).then(|| format!("{:?} session with uid {}", other.state, other.recorder_uid))
     });
-    beside.map(|other| format!("a start under uid {uid} beside a {other} that may live"))
+    beside.map(|other| format!("a claim for uid {uid} beside a {other} that may live"))
 }
 
 /// Whether this start took effect for a reason that no rule can close: a failover of the vendor's gave the session in
@@ -98,6 +103,15 @@ pub fn write(world: &World, before: Option<&Object>) -> Option<String> {
     let object = world.api.object.as_ref()?;
     if object.status.sessions.len() > 4 {
         return Some("more sessions in the status than the schema takes".into());
+    }
+    let is_new = |session: &&Session| {
+        let known = before.into_iter().flat_map(|before| &before.status.sessions);
+        session.state == SessionState::Claimed
+            && !known.into_iter().any(|known| known.resource_id == session.resource_id)
+    };
+    let claims = object.status.sessions.iter().filter(is_new);
+    if let Some(why) = claims.filter(|_| !world.beyond).find_map(|new| claim(world, object, new)) {
+        return Some(why);
     }
     let wrong = object.violations();
     (!wrong.is_empty()).then(|| format!("tools would misread the status: {}", wrong.join("; ")))

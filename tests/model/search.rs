@@ -146,8 +146,8 @@ fn one_fault_upon_another() {
 
 #[test]
 fn two_operators() {
-    static TEST: Rules = Rules { name: "two operators", edits: 0, two_operators: true, ..COMMON };
-    static TORTURE: Rules = Rules { faults: 2, ..TEST };
+    static TEST: Rules = Rules { name: "two operators", faults: 2, edits: 0, two_operators: true, ..COMMON };
+    static TORTURE: Rules = Rules { edits: 1, ..TEST };
     search(deeper(&TORTURE, &TEST), &[Situation::TwoVisits, Situation::ForeignClaim]);
 }
 

@@ -58,14 +58,18 @@ impl World {
         }
         let what = format!("{} {}", request.method(), short(request.uri().path()));
         let write = move |world: &mut super::Inner| {
-            let now = world.now();
+            let (now, before) = (world.now(), world.api.resource_version());
             let Answer::Now(response) = world.api.answer(now, &request) else {
                 unreachable!("only a GET is a watch")
             };
             let (status, written) =
                 (response.status(), serde_json::from_slice(response.body()).unwrap_or_default());
             let at = world.millis();
-            world.witness.saw_write(at, &request, status, &written);
+            world.witness.saw_write(at, &request, status, &written, &world.vendor);
+            let of_status = request.uri().path().ends_with("/status");
+            if of_status && status.is_success() && world.api.resource_version() == before {
+                world.witness.saw_no_change(&written);
+            }
             world.tell(format!("    {} {}", status.as_u16(), summary(&written)));
             response
         };
