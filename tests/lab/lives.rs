@@ -54,22 +54,3 @@ pub(crate) fn lead_all(stages: &'static [Stage], plans: Vec<Plan>) -> Vec<Life> 
     assert!(wrong.is_empty(), "{} of {} lives went wrong, see above", wrong.len(), lives.len());
     lives
 }
-
-/// So many of all of them, evenly spread, the same each time.
-pub(crate) fn spread<T>(all: Vec<T>, most: usize) -> Vec<T> {
-    let (count, mut taken) = (all.len(), 0);
-    let is_due = |index: usize, taken: usize| index * most >= taken * count;
-    let due = |(index, one): (usize, T)| {
-        let due = count <= most || is_due(index, taken);
-        taken += usize::from(due);
-        due.then_some(one)
-    };
-    all.into_iter().enumerate().filter_map(due).collect()
-}
-
-#[test]
-fn a_spread_is_even_and_as_large_as_asked_for() {
-    assert_eq!(spread((0..10).collect(), 5), [0, 2, 4, 6, 8]);
-    assert_eq!(spread((0..5632).collect::<Vec<_>>(), 1000).len(), 1000);
-    assert_eq!(spread(vec![1, 2], 5), [1, 2]);
-}

@@ -83,21 +83,19 @@ async fn until_namespace_is_gone(world: &World) {
     world.eventually("the namespace to be gone", SOON, is_gone).await;
 }
 
-/// Every session that ever ran is stopped, or told: its job by an event about an orphan, its resourceId in the log, for
-/// of two sessions of one job the events are one series. Returns the channels of those that are told.
+/// Every session that ever ran is stopped, or told of in an event of its own, with its channel and resourceId. Returns the
+/// channels of those that are told.
 async fn stopped_or_told(world: &World, operators: &str) -> Vec<String> {
     let events: Api<Event> = Api::namespaced(world.client.clone(), operators);
     let told = async || {
         let events = events.list(&ListParams::default()).await.expect("events").items;
         let orphans = events.into_iter().filter(|event| event.reason.as_deref() == Some("OrphanRisk"));
-        let notes: String = orphans.filter_map(|event| event.message).collect();
+        let notes: Vec<String> = orphans.filter_map(|event| event.message).collect();
         let live = world.live_sessions().await;
-        let log = world.log();
-        let orphans: String = log.lines().filter(|line| line.contains("A session may still run")).collect();
         let named = |session: &Value| {
             let text = |field: &str| session[field].as_str().expect(field);
-            let resource = format!("resourceId {},", text("resourceId"));
-            notes.contains(&format!("cname {},", text("cname"))) && orphans.contains(&resource)
+            let parts = [format!("cname {},", text("cname")), format!("resourceId {},", text("resourceId"))];
+            notes.iter().any(|note| parts.iter().all(|part| note.contains(part)))
         };
         live.iter().all(named).then(|| {
             live.iter().map(|session| session["cname"].as_str().expect("a channel").to_owned()).collect()
