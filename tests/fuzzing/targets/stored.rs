@@ -30,12 +30,12 @@ use super::Choices;
 /// Steps of one job: enough for a session to be found, queried, stopped and followed by another.
 const STEPS: usize = 12;
 
-/// The promises, for one object.
-pub(crate) fn check(data: &[u8]) {
-    let Ok(stored) = serde_json::from_slice::<StoredJob>(data) else { return };
+/// The promises, for one object. Whether there is one: the API server would store no other input.
+pub(crate) fn check(data: &[u8]) -> bool {
+    let Ok(stored) = serde_json::from_slice::<StoredJob>(data) else { return false };
     // The schema's date-time has no years before 0, and a time of one is not written as it is read.
     if data.windows(2).any(|two| two[0] == b'"' && matches!(two[1], b'-' | b'+')) {
-        return;
+        return false;
     }
     assert_read_back(&stored);
     if let Ok(spec) = stored.spec() {
@@ -48,6 +48,7 @@ pub(crate) fn check(data: &[u8]) {
         decide(&stored, &mut Choices(&choices));
         choices.rotate_left(5);
     }
+    true
 }
 
 // === reading and writing ===
