@@ -7,11 +7,12 @@ use agora_snapshot_testbed::evidence;
 
 use crate::life::{Life, Plan, lead};
 use crate::lives::{lead_all, torture};
-use crate::script::{LONG_LIFE, QUIET_LIFE, Stage, WHOLE_LIFE};
+use crate::script::{LONG_LIFE, QUIET_LIFE, RENEWED_LIFE, Stage, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
 /// Until the next process begins: at once, later than vendor and operator take for granted, and later than a
-/// resourceId lives. Every point is tried with each of them; every pair with one, or with `TORTURE=1` with each.
+/// resourceId lives. Every point of the whole life is tried with each of them; what takes longer with one, or with
+/// `TORTURE=1` with each.
 const DOWNTIMES: [u64; 3] = [3, 100, 400];
 
 const CRASHES: [Fate; 2] = [Fate::DieBefore, Fate::DieAfter];
@@ -23,6 +24,7 @@ fn a_life_that_is_asked_for() {
     let stages: &'static [Stage] = match std::env::var("SCRIPT").as_deref() {
         Ok("quiet") => &QUIET_LIFE,
         Ok("long") => &LONG_LIFE,
+        Ok("renewed") => &RENEWED_LIFE,
         Ok(_) | Err(_) => &WHOLE_LIFE,
     };
     let life = lead(stages, plan);
@@ -37,8 +39,8 @@ fn the_process_ends_at_every_point() {
     let alone = lead_all(&WHOLE_LIFE, at_every_point(effects, &CRASHES));
     let orderly = lead_all(&WHOLE_LIFE, at_every_point(effects, &[Fate::Terminate]));
     // The second point is one of the life that the first one made.
-    let first = |life: &&Life| torture() || life.plan.downtime == downtime_of_pairs(life.plan.points[0]);
-    let mut pairs: Vec<Plan> = alone.iter().filter(first).flat_map(with_another).collect();
+    let mut pairs: Vec<Plan> =
+        alone.iter().filter(|life| is_due(&life.plan)).flat_map(with_another).collect();
     pairs.sort_by_key(|plan| plan.points.clone());
     let in_pairs = lead_all(&WHOLE_LIFE, pairs);
     assert!(alone.iter().chain(&orderly).chain(&in_pairs).all(|life| life.missed == 0), "every point is met");
@@ -51,6 +53,22 @@ fn the_process_ends_at_every_point() {
         orderly.len(),
         begun.elapsed().as_secs_f64(),
         alone.iter().chain(&in_pairs).map(|life| life.sessions).max().unwrap_or_default(),
+    ));
+}
+
+#[test]
+fn the_process_ends_at_every_point_of_a_life_with_renewals() {
+    let begun = Instant::now();
+    let effects = undisturbed(&RENEWED_LIFE).effects[0];
+    let plans = at_every_point(effects, &CRASHES).into_iter().filter(is_due).collect();
+    let lives = lead_all(&RENEWED_LIFE, plans);
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
+    evidence(format_args!(
+        "crash points of a life with renewals: {} points, {} lives in {:.0} s; at most {} sessions in a life",
+        effects * CRASHES.len(),
+        lives.len(),
+        begun.elapsed().as_secs_f64(),
+        lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
     ));
 }
 
@@ -79,9 +97,10 @@ fn at_every_point(effects: usize, fates: &[Fate]) -> Vec<Plan> {
     points.flat_map(|point| DOWNTIMES.map(|downtime| Plan::new(&[point], downtime))).collect()
 }
 
-/// The downtime of the pairs that begin at this point, in `make test`.
-fn downtime_of_pairs(first: Point) -> Duration {
-    Duration::from_secs(DOWNTIMES[first.number % DOWNTIMES.len()])
+/// Whether this downtime is the one of its first point, where not all of them are tried.
+fn is_due(plan: &Plan) -> bool {
+    let downtime = DOWNTIMES[plan.points[0].number % DOWNTIMES.len()];
+    torture() || plan.downtime == Duration::from_secs(downtime)
 }
 
 /// The lives that begin as this one, with a second crash behind the first.

@@ -129,6 +129,44 @@ pub(crate) static QUIET_LIFE: [Stage; 6] = [
     stage("resumed", capturing, seconds(10), Inner::delete_job),
 ];
 
+/// A session is renewed before its control window ends: beside the old one, and after it where there is one recorder uid
+/// alone. Then the time is up.
+pub(crate) static RENEWED_LIFE: [Stage; 6] = [
+    stage("created", CREATED.until, Duration::ZERO, |world| {
+        (CREATED.then)(world);
+        world.edit(json!({"sessionLimitHours": 1}));
+    }),
+    stage("capturing", capturing, seconds(10), |_| {}),
+    Stage {
+        name: "renewed",
+        until: capturing_anew,
+        within: seconds(2 * 3600),
+        stays: seconds(70),
+        rest: Rest::No,
+        then: |world| world.edit(json!({"channel": {"recorders": [{"uid": ONE_UID}]}})),
+    },
+    stage("under one uid", capturing, seconds(10), |_| {}),
+    Stage {
+        name: "renewed under one uid",
+        until: capturing_anew,
+        within: seconds(2 * 3600),
+        stays: seconds(10),
+        rest: Rest::No,
+        then: |world| world.edit(json!({"durationSeconds": 6000})),
+    },
+    Stage {
+        name: "completed",
+        until: completed,
+        within: seconds(3 * 3600),
+        stays: seconds(60),
+        rest: Rest::No,
+        then: Inner::delete_job,
+    },
+];
+
+/// The recorder of a job that has one alone.
+const ONE_UID: i64 = 4711;
+
 /// What follows every life. The last events may come after the job has gone, and whoever was late has to see for itself:
 /// that a session is dead takes two minutes.
 static END: [Stage; 2] = [
@@ -218,7 +256,28 @@ fn capturing(world: &mut Inner) -> Result<(), String> {
     if !matches!(running.status, 4 | 5) {
         return Err(format!("its status is {}", running.status));
     }
+    let recorders = job["spec"]["channel"]["recorders"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !recorders.is_empty() && !recorders.iter().any(|one| one["uid"] == session["recorderUid"]) {
+        return Err(format!("recorder {} is not of {recorders:?}", session["recorderUid"]));
+    }
     does(world.vendor.task(&running.resource_id), &job["spec"])
+}
+
+/// It captures in a session that began after this was first waited for.
+fn capturing_anew(world: &mut Inner) -> Result<(), String> {
+    capturing(world)?;
+    let began = world.job().and_then(|job| job["status"]["sessions"][0]["startTime"].as_str());
+    let began: Timestamp = began.and_then(|time| time.parse().ok()).ok_or("no startTime")?;
+    match world.script.entered {
+        Some(entered) if began > entered => Ok(()),
+        _ => Err(format!("it runs since {began}")),
+    }
+}
+
+fn completed(world: &mut Inner) -> Result<(), String> {
+    let job = world.job().ok_or("there is no job")?.clone();
+    says(&job, "Completed")?;
+    nothing_runs(world)
 }
 
 /// Whether a session was told to do what this spec says.
