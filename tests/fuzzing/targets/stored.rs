@@ -236,17 +236,18 @@ fn assert_allowed(seen: &Observed, step: &Step) {
 }
 
 /// A start is beside nothing; beside one that runs, for a handover, with the other uid; or beside sessions of which nobody
-/// knows, with theirs.
+/// knows, with the uid of one of them, and not with that of one that runs.
 fn assert_beside(seen: &Observed, recorder_uid: i64) {
     let sessions = &seen.status.sessions;
-    let running = sessions.iter().filter(|session| session.state == SessionState::Running).count();
-    let same_uid = sessions.iter().filter(|session| session.recorder_uid == recorder_uid).count();
     let in_doubt =
-        |session: &Session| matches!(session.state, SessionState::Recovering | SessionState::Uncontrollable);
-    let doubted = sessions.len() < 4 && sessions.iter().all(in_doubt) && same_uid == sessions.len();
+        |session: &&Session| matches!(session.state, SessionState::Recovering | SessionState::Uncontrollable);
+    let (doubted, known): (Vec<_>, Vec<_>) = sessions.iter().partition(in_doubt);
+    let is_handover = known.len() <= 1
+        && known.iter().all(|one| one.state == SessionState::Running && one.recorder_uid != recorder_uid);
+    let asks = doubted.iter().any(|session| session.recorder_uid == recorder_uid);
     assert!(
-        sessions.is_empty() || sessions.len() == 1 && running == 1 && same_uid == 0 || doubted,
-        "{sessions:#?}"
+        sessions.len() < 4 && is_handover && (doubted.is_empty() || asks),
+        "a start under {recorder_uid} beside {sessions:#?}"
     );
 }
 
