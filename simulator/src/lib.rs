@@ -14,6 +14,7 @@ pub mod hls;
 pub mod http;
 pub mod journal;
 pub mod mpeg_ts;
+pub mod notices;
 pub mod random;
 pub mod rtc_token;
 pub mod service;

@@ -110,6 +110,11 @@ settings! {
     SLICE_START_TIME = "sliceStartTime", words(&["ms", "s"]);
     /// Event 31 of a snapshot-only session: with an empty file list, or never sent.
     SNAPSHOT_UPLOADED_EVENT = "snapshotOnlyUploadedEvent", words(&["empty", "absent"]);
+    /// Events 30 and 33 (uploader started, uploading progress) of a snapshot-only session.
+    SNAPSHOT_UPLOADER_EVENTS = "snapshotOnlyUploaderEvents", words(&["sent", "absent"]);
+    /// Whether the process on a lost server still sends its events 41 and 11, under its own uid, when its replacement
+    /// begins: some notices arrive twice then, and which is not told.
+    LOST_SERVER_EVENTS = "lostServerEvents", words(&["absent", "sent"]);
     /// Whether event 13 (high availability registered) is sent; only one guide names it.
     EVENT_13 = "event13", words(&["absent", "sent"]);
     /// Whether event 34 (STS token expired) is sent; only a third party names it.
@@ -118,6 +123,16 @@ settings! {
     EVENT_45_SERVICE_TYPE = "event45ServiceType", words(&["1", "2"]);
     /// `recordingMode` of event 3 for individual mode.
     EVENT_3_RECORDING_MODE = "event3RecordingMode", words(&["0", "1"]);
+    /// Addresses that a notification endpoint may have: https alone, as with the vendor; plain http on a loopback
+    /// address too; or plain http anywhere. The latter two are for tests.
+    ENDPOINT_ADDRESSES = "endpointAddresses", words(&["https", "loopbackHttp", "anyHttp"]);
+    /// Whether the envelope of a notification carries the sid beside the payload: undocumented, but seen.
+    ENVELOPE_SID = "envelopeSid", words(&["present", "absent"]);
+    /// Form of `noticeId`: 32 hexadecimal digits as seen, a UUID or `a:b:c` as in samples.
+    NOTICE_ID = "noticeId", words(&["hex", "uuid", "parts"]);
+    /// (Virtual) seconds between the first resend of a notification, which comes at once, and the second; twice that
+    /// until the third and last.
+    RESEND_SECONDS = "resendSeconds", number(5, 1, 3600);
     /// Whether more than a tenth of the concurrency quota per second is refused with 400 while sessions run.
     QUOTA_RATE = "quotaRate", words(&["off", "refuse"]);
     /// Sessions that may run at the same time for one App ID; acquire beyond it: 400 code 406.

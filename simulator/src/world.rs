@@ -10,6 +10,8 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use crate::answer::Answer;
 use crate::clock::{Clock, Millis};
 use crate::hls;
+use crate::notices::Delivery;
+use crate::notices::sender::Sender;
 use crate::service::{Content, Effect, Outcome, Reply, Service, Ticket, Upload, UploadFailure};
 use crate::snapshot_image::{self, Scene};
 use crate::storage::Buckets;
@@ -32,6 +34,7 @@ pub struct World {
     began: (Instant, Millis),
     buckets: Buckets,
     slots: Semaphore,
+    sender: Sender,
     held: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
     wake: Notify,
     /// Counts up whenever anything may have changed; what waits for an event looks again then.
@@ -40,13 +43,14 @@ pub struct World {
 
 impl World {
     /// Puts a service whose virtual time follows `clock` into the world, as of now (`wall`, milliseconds).
-    pub fn new(service: Service, clock: Clock, wall: Millis, buckets: Buckets) -> Arc<Self> {
+    pub fn new(service: Service, clock: Clock, wall: Millis, buckets: Buckets, sender: Sender) -> Arc<Self> {
         Arc::new(Self {
             service: Mutex::new(service),
             clock,
             began: (Instant::now(), wall),
             buckets,
             slots: Semaphore::new(UPLOADS_AT_ONCE),
+            sender,
             held: Mutex::default(),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
@@ -168,6 +172,10 @@ impl World {
                     let world = Arc::clone(self);
                     tokio::spawn(async move { world.upload(upload).await });
                 }
+                Effect::Notify(delivery) => {
+                    let world = Arc::clone(self);
+                    tokio::spawn(async move { world.notify(delivery).await });
+                }
             }
         }
         self.changed();
@@ -186,6 +194,12 @@ impl World {
                 ((), service.upload_failed(now, id, failure))
             }
         });
+    }
+
+    async fn notify(self: Arc<Self>, delivery: Delivery) {
+        let number = delivery.number;
+        let outcome = self.sender.send(delivery).await;
+        self.with(|service, now| ((), service.notified(now, number, outcome)));
     }
 
     async fn send(&self, upload: Upload) -> Result<(), UploadFailure> {

@@ -2,9 +2,9 @@
 //! that was there from the start, and leaving. Time is walked event by event, so a jump of hours gives the same
 //! story as a thousand small steps.
 
-use super::session::{EndReason, Phase, Session, Stream};
+use super::session::{EndReason, Phase, Session, Stream, TrackKind};
 use super::{Effect, Service};
-use crate::clock::{Millis, SECOND};
+use crate::clock::{MINUTE, Millis, SECOND};
 use crate::settings::name;
 use crate::validate::Profile;
 
@@ -13,7 +13,9 @@ const VIDEO_LIMIT: usize = 17;
 /// `leaveCode` of event 41: nobody else in the channel [API §9.3].
 const LEAVE_NO_USERS: u32 = 4;
 /// `leaveCode` of event 41: the recorder left of its own accord.
-const LEAVE_CLIENT: u32 = 16;
+pub(super) const LEAVE_CLIENT: u32 = 16;
+/// How often the uploader tells its progress [API §9.3].
+const PROGRESS_EVERY: Millis = MINUTE;
 
 impl Service {
     /// Brings the service to `now` and says what has to be done.
@@ -24,17 +26,21 @@ impl Service {
 
     /// When something will happen by itself next; nothing if only a call can change anything.
     pub fn next_wakeup(&self) -> Option<Millis> {
-        self.sessions.iter().filter_map(due).min()
+        let times = [self.sessions.iter().filter_map(due).min(), self.next_gust(), self.outbox.next_due()];
+        times.into_iter().flatten().min()
     }
 
     pub(super) fn advance_to(&mut self, now: Millis) {
         loop {
             let next = self.sessions.iter().enumerate().filter_map(|(i, s)| due(s).map(|at| (at, i))).min();
+            let next = next.filter(|(at, _)| *at <= now);
+            self.blow(next.map_or(now, |(at, _)| at));
             match next {
-                Some((at, index)) if at <= now => self.advance(at, index),
-                Some(_) | None => return,
+                Some((at, index)) => self.advance(at, index),
+                None => break,
             }
         }
+        self.send_due(now);
     }
 
     /// Does everything that is due for one session at this time.
@@ -51,6 +57,10 @@ impl Service {
             if let Some(reason) = doomed.or(expired) {
                 self.leave(at, index, reason);
             }
+        }
+        if self.sessions[index].next_progress.is_some_and(|next| next <= at) {
+            self.tell_progress(at, index);
+            self.sessions[index].next_progress = Some(at + PROGRESS_EVERY);
         }
         match self.sessions[index].phase {
             Phase::Starting { steps } if steps[2] <= at => self.join(at, index),
@@ -69,8 +79,19 @@ impl Service {
 
     fn join(&mut self, at: Millis, index: usize) {
         self.sessions[index].phase = Phase::Running;
-        self.tell_joined(at, index);
+        self.begin_uploader(at, index);
         self.watch_channel(at, index);
+    }
+
+    /// The recorder is in the channel, and the uploader beside it ready.
+    pub(super) fn begin_uploader(&mut self, at: Millis, index: usize) {
+        self.tell_joined(at, index);
+        let silent = self.sessions[index].is_snapshot_only()
+            && self.settings.is(name::SNAPSHOT_UPLOADER_EVENTS, "absent");
+        if !silent {
+            self.tell_uploader_started(at, index);
+            self.sessions[index].next_progress = Some(at + PROGRESS_EVERY);
+        }
     }
 
     /// Compares the channel with what the session receives: opens and closes streams, starts and ends idleness, and
@@ -95,6 +116,7 @@ impl Service {
         let session = &mut self.sessions[index];
         session.idle_since = if idle { session.idle_since.or(Some(at)) } else { None };
         self.match_streams(at, index, &video);
+        self.match_audio(at, index, &audio);
         self.match_tracks(at, index, &video, &audio);
     }
 
@@ -119,7 +141,7 @@ impl Service {
             self.sessions[index].streams.keys().filter(|uid| !video.contains(uid)).copied().collect();
         for uid in gone {
             self.sessions[index].streams.remove(&uid);
-            self.tell_video_state(at, index, uid, false);
+            self.tell_stream_state(at, index, (uid, TrackKind::Video), false);
         }
         for uid in video {
             if self.sessions[index].streams.contains_key(uid) {
@@ -133,7 +155,17 @@ impl Service {
                 None => None,
             };
             self.sessions[index].streams.insert(*uid, Stream { next_snapshot: first, snapshots: 0 });
-            self.tell_video_state(at, index, *uid, true);
+            self.tell_stream_state(at, index, (*uid, TrackKind::Video), true);
+        }
+    }
+
+    fn match_audio(&mut self, at: Millis, index: usize, audio: &[u32]) {
+        let received = std::mem::replace(&mut self.sessions[index].audio, audio.iter().copied().collect());
+        for uid in received.iter().filter(|uid| !audio.contains(uid)) {
+            self.tell_stream_state(at, index, (*uid, TrackKind::Audio), false);
+        }
+        for uid in audio.iter().filter(|uid| !received.contains(uid)) {
+            self.tell_stream_state(at, index, (*uid, TrackKind::Audio), true);
         }
     }
 
@@ -171,6 +203,7 @@ impl Service {
         let takes = self.random.between(3 * SECOND, 5 * SECOND);
         let session = &mut self.sessions[index];
         session.streams.clear();
+        session.audio.clear();
         session.stopped_at = Some(at);
         session.end_reason = Some(reason);
         session.doom = None;
@@ -180,6 +213,7 @@ impl Service {
 
     fn finish(&mut self, at: Millis, index: usize) {
         self.sessions[index].phase = Phase::Ended;
+        self.sessions[index].next_progress = None;
         self.tell_uploads_done(at, index);
         self.tell_exit(at, index);
     }
@@ -200,6 +234,7 @@ fn idle_end(session: &Session) -> Option<Millis> {
 /// When this session needs attention next.
 fn due(session: &Session) -> Option<Millis> {
     let mut times: Vec<Option<Millis>> = session.pending.values().map(|upload| upload.retry_at).collect();
+    times.push(session.next_progress);
     if session.is_live() {
         times.extend([session.doom.map(|(at, _)| at), session.token_end, session.sts_end]);
     }

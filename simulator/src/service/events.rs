@@ -1,11 +1,13 @@
-//! Notifications [API §9]: what the vendor would tell its user's server. They are kept with their session; sending
-//! them is no part of this crate yet. Owns the payloads.
+//! What the vendor tells its user's server about a session [API §9.3]. Owns the events and their payloads, which are
+//! kept with their session; what is sent of them, when and how often, is the outbox's.
 
 use serde_json::{Value, json};
 
+use super::advance::LEAVE_CLIENT;
 use super::session::{EndReason, Event, PendingUpload, Session, TrackKind};
 use super::{Content, Service, Target};
 use crate::clock::{Millis, rfc3339};
+use crate::notices::{Kind, Occasion};
 use crate::settings::name;
 use crate::validate::Start;
 
@@ -13,6 +15,42 @@ use crate::validate::Start;
 const SERVICE: u32 = 0;
 const RECORDER: u32 = 1;
 const UPLOADER: u32 = 2;
+/// `msgName` of event 45.
+pub(super) const SNAPSHOT_MESSAGE: &str = "recorder_snapshot_file";
+
+/// `payload` of a notification [API §9.2].
+pub(super) struct Payload<'a> {
+    pub(super) cname: &'a str,
+    /// Of the recorder.
+    pub(super) uid: u32,
+    pub(super) sid: &'a str,
+    pub(super) sequence: u64,
+    /// Wall time of the event.
+    pub(super) wall: Millis,
+    pub(super) service: u32,
+    pub(super) records: bool,
+    pub(super) message: &'a str,
+    pub(super) details: Value,
+}
+
+impl Payload<'_> {
+    pub(super) fn to_json(&self) -> Value {
+        let mut all = json!({ "msgName": self.message });
+        if let (Value::Object(all), Value::Object(details)) = (&mut all, &self.details) {
+            all.extend(details.clone());
+        }
+        json!({
+            "cname": self.cname,
+            "uid": self.uid.to_string(),
+            "sid": self.sid,
+            "sequence": self.sequence,
+            "sendts": self.wall,
+            "serviceType": self.service,
+            "serviceScene": if self.records { "rtc_record" } else { "rtc_snapshot" },
+            "details": all,
+        })
+    }
+}
 
 impl Service {
     fn tell(
@@ -23,23 +61,52 @@ impl Service {
         message: &str,
         details: Value,
     ) {
+        let payload = self.post(at, index, (event, service, Kind::Event), message, details);
+        let time = rfc3339(self.clock.wall_at(at));
+        self.sessions[index].events.push(Event { event_type: event, time, payload });
+    }
+
+    /// Posts an event of a session to its App ID's endpoint, and gives its payload.
+    pub(super) fn post(
+        &mut self,
+        at: Millis,
+        index: usize,
+        (event_type, service, kind): (u32, u32, Kind),
+        message: &str,
+        details: Value,
+    ) -> Value {
         let wall = self.clock.wall_at(at);
         let session = &mut self.sessions[index];
-        let mut all = json!({ "msgName": message });
-        if let (Value::Object(all), Value::Object(details)) = (&mut all, details) {
-            all.extend(details);
-        }
-        let payload = json!({
-            "cname": session.cname,
-            "uid": session.current_uid.to_string(),
-            "sid": session.sid,
-            "sequence": session.events.len(),
-            "sendts": wall,
-            "serviceType": service,
-            "serviceScene": if session.task.records { "rtc_record" } else { "rtc_snapshot" },
-            "details": all,
-        });
-        session.events.push(Event { event_type: event, time: rfc3339(wall), payload });
+        let sequence = session.next_sequence;
+        session.next_sequence += 1;
+        let payload = Payload {
+            cname: &session.cname,
+            uid: session.current_uid,
+            sid: &session.sid,
+            sequence,
+            wall,
+            service,
+            records: session.task.records,
+            message,
+            details,
+        };
+        let occasion = Occasion {
+            app_id: session.app_id.clone(),
+            cname: session.cname.clone(),
+            sid: session.sid.clone(),
+            uid: session.current_uid.to_string(),
+            sequence,
+            event_type,
+            payload: payload.to_json(),
+            kind,
+        };
+        self.outbox.post(at, &occasion, &self.settings);
+        occasion.payload
+    }
+
+    /// `serviceType` of event 45.
+    pub(super) fn snapshot_service(&self) -> u32 {
+        if self.settings.number(name::EVENT_45_SERVICE_TYPE) == 2 { UPLOADER } else { RECORDER }
     }
 
     pub(super) fn tell_joined(&mut self, at: Millis, index: usize) {
@@ -54,13 +121,50 @@ impl Service {
         self.tell(at, index, (12, SERVICE), "session_failover", json!({"newUid": new_uid}));
     }
 
-    pub(super) fn tell_video_state(&mut self, at: Millis, index: usize, uid: u32, receiving: bool) {
+    /// What the process on a lost server says when it finds itself alone: that it leaves, under the uid that its
+    /// replacement does not have.
+    pub(super) fn tell_original_left(&mut self, at: Millis, index: usize) {
+        if self.settings.is(name::LOST_SERVER_EVENTS, "sent") {
+            self.tell_left(at, index, LEAVE_CLIENT);
+            self.tell(at, index, (11, SERVICE), "session_exit", json!({"exitStatus": 1}));
+        }
+    }
+
+    pub(super) fn tell_uploader_started(&mut self, at: Millis, index: usize) {
+        self.tell(at, index, (30, UPLOADER), "uploader_started", json!({"status": 0}));
+    }
+
+    /// Event 33: the share of the files so far that are up, in ten thousandths. It is sent and not kept: one a minute
+    /// says little, and a session can live for years.
+    pub(super) fn tell_progress(&mut self, at: Millis, index: usize) {
+        let session = &mut self.sessions[index];
+        if !self.outbox.wants(&session.app_id, 33) {
+            session.next_sequence += 1;
+            return;
+        }
+        let (up, waiting) = (session.files.len(), session.pending.len());
+        let progress = (10_000 * up).checked_div(up + waiting).unwrap_or(10_000);
+        let details = json!({"progress": progress});
+        self.post(at, index, (33, UPLOADER, Kind::Event), "uploading_progress", details);
+    }
+
+    pub(super) fn tell_stream_state(
+        &mut self,
+        at: Millis,
+        index: usize,
+        (uid, kind): (u32, TrackKind),
+        receiving: bool,
+    ) {
         let details = json!({
             "streamUid": uid.to_string(),
             "state": if receiving { 0 } else { 1 },
             "UtcMs": self.clock.wall_at(at),
         });
-        self.tell(at, index, (44, RECORDER), "recorder_video_stream_state_changed", details);
+        let (event, message) = match kind {
+            TrackKind::Audio => (43, "recorder_audio_stream_state_changed"),
+            TrackKind::Video => (44, "recorder_video_stream_state_changed"),
+        };
+        self.tell(at, index, (event, RECORDER), message, details);
     }
 
     pub(super) fn tell_slice(&mut self, at: Millis, index: usize, (uid, kind): (u32, TrackKind)) {
@@ -78,15 +182,8 @@ impl Service {
         }
         match &upload.content {
             Content::Snapshot { .. } => {
-                let service =
-                    if self.settings.number(name::EVENT_45_SERVICE_TYPE) == 2 { UPLOADER } else { RECORDER };
-                self.tell(
-                    at,
-                    index,
-                    (45, service),
-                    "recorder_snapshot_file",
-                    json!({"fileName": upload.key}),
-                );
+                let details = json!({"fileName": upload.key});
+                self.tell(at, index, (45, self.snapshot_service()), SNAPSHOT_MESSAGE, details);
             }
             Content::Playlist { segments, ended: false } if segments.len() == 1 => {
                 let details = json!({ "fileList": upload.key });

@@ -38,6 +38,8 @@ impl Service {
         session.phase = Phase::FailingOver { until };
         // What the lost server had not written is lost with it.
         session.streams.clear();
+        session.audio.clear();
+        session.next_progress = None;
         session.tracks.values_mut().for_each(|track| track.open = false);
         session.idle_since = None;
         Ok(std::mem::take(&mut self.effects))
@@ -62,13 +64,14 @@ impl Service {
         while new_uid == session.uid || new_uid == session.current_uid || channel.has(new_uid) {
             new_uid = u32::try_from(self.random.between(1, u64::from(u32::MAX))).unwrap_or(u32::MAX);
         }
+        self.tell_original_left(at, index);
         let session = &mut self.sessions[index];
         session.current_uid = new_uid;
         session.failovers += 1;
         session.tracks.clear();
         session.phase = Phase::Running;
         self.tell_failover(at, index);
-        self.tell_joined(at, index);
+        self.begin_uploader(at, index);
         self.watch_channel(at, index);
     }
 

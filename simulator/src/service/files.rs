@@ -60,7 +60,7 @@ pub(super) fn next_cut(session: &Session) -> Option<Millis> {
 impl Service {
     pub(super) fn take_snapshot(&mut self, at: Millis, index: usize, uid: u32) {
         let wall = self.stamp(at, index);
-        let name = format!("{}_{}.jpg", self.stem(index, uid, TrackKind::Video), file_stamp(wall));
+        let name = self.snapshot_name(index, uid, wall);
         let (width, height) =
             if self.settings.is(name::SNAPSHOT_SIZE, "640x360") { (640, 360) } else { (320, 180) };
         let session = &mut self.sessions[index];
@@ -69,6 +69,17 @@ impl Service {
         stream.snapshots += 1;
         let sequence = stream.snapshots;
         self.upload(at, index, &name, Content::Snapshot { cname, uid, wall, sequence, width, height });
+    }
+
+    /// File name of a snapshot.
+    fn snapshot_name(&self, index: usize, uid: u32, wall: Millis) -> String {
+        format!("{}_{}.jpg", self.stem(index, uid, TrackKind::Video), file_stamp(wall))
+    }
+
+    /// Key of a snapshot that is told of and not there.
+    pub(super) fn imaginary_snapshot(&mut self, at: Millis, index: usize, uid: u32) -> String {
+        let wall = self.stamp(at, index);
+        format!("{}{}", self.sessions[index].task.storage.prefix, self.snapshot_name(index, uid, wall))
     }
 
     /// Opens tracks of users that send, closes the others.

@@ -9,11 +9,13 @@ mod events;
 mod failover;
 mod files;
 mod lookup;
+mod notify;
 mod query;
 mod report;
 mod session;
 mod start;
 mod stop;
+mod storm;
 mod update;
 mod uploads;
 
@@ -22,12 +24,15 @@ use std::collections::BTreeMap;
 pub use channel::User;
 pub use failover::HarmError;
 pub use files::Content;
+pub use notify::NoEndpoint;
 pub use report::{SessionReport, State};
 pub use session::{EndReason, Event};
+pub use storm::{Storm, StormError};
 pub use uploads::{Upload, UploadFailure};
 
 use crate::answer::Answer;
 use crate::clock::{Clock, Millis};
+use crate::notices::{Delivery, Outbox};
 use crate::random::Random;
 use crate::settings::Settings;
 use channel::Channel;
@@ -65,6 +70,8 @@ pub enum Effect {
     Upload(Upload),
     /// Send the answer that was held.
     Answer(Ticket, Answer),
+    /// Send a notification, and tell the outcome by [`Service::notified`].
+    Notify(Delivery),
 }
 
 /// What comes of a call.
@@ -116,6 +123,8 @@ pub struct Service {
     sessions: Vec<Session>,
     channels: BTreeMap<String, Channel>,
     storage_down: bool,
+    outbox: Outbox,
+    storms: Vec<storm::Blowing>,
     next_ticket: Ticket,
     next_upload: u64,
     effects: Vec<Effect>,
@@ -134,6 +143,8 @@ impl Service {
             sessions: Vec::new(),
             channels: BTreeMap::new(),
             storage_down: false,
+            outbox: Outbox::new(config.seed),
+            storms: Vec::new(),
             next_ticket: 1,
             next_upload: 1,
             effects: Vec::new(),

@@ -1,7 +1,7 @@
 //! One session as data: who it is, where in its life it stands, what it has written. Owns the questions that can be
 //! asked of that data alone; what moves a session is in the files beside this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -118,7 +118,7 @@ pub(super) struct HeldStop {
     pub(super) overrun: Millis,
 }
 
-/// A notification as the vendor would send it; kept with its session.
+/// What a notification tells; kept with its session, whether or not there is an endpoint to send it to.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -155,6 +155,8 @@ pub(super) struct Session {
     pub(super) sts_end: Option<Millis>,
     pub(super) idle_since: Option<Millis>,
     pub(super) streams: BTreeMap<u32, Stream>,
+    /// Users whose audio is received.
+    pub(super) audio: BTreeSet<u32>,
     pub(super) tracks: BTreeMap<(u32, TrackKind), Track>,
     /// Failovers so far.
     pub(super) failovers: u32,
@@ -166,6 +168,10 @@ pub(super) struct Session {
     pub(super) backed_up: bool,
     /// Uploader code and message with which the bucket refused a file.
     pub(super) upload_refusal: Option<(u32, String)>,
+    /// When the uploader tells its progress next; none while nothing is uploaded.
+    pub(super) next_progress: Option<Millis>,
+    /// `sequence` of the next notification.
+    pub(super) next_sequence: u64,
     pub(super) events: Vec<Event>,
 }
 

@@ -1,7 +1,7 @@
 //! The start call: turns a resource id into a session [API §3]. A 200 only means that the request was accepted; bad
 //! tokens, keys and uids show later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -133,6 +133,7 @@ impl Service {
             sts_end,
             idle_since: None,
             streams: BTreeMap::new(),
+            audio: BTreeSet::new(),
             tracks: BTreeMap::new(),
             failovers: 0,
             pending: BTreeMap::new(),
@@ -141,6 +142,8 @@ impl Service {
             files: Vec::new(),
             backed_up: false,
             upload_refusal: None,
+            next_progress: None,
+            next_sequence: 0,
             events: Vec::new(),
         };
         let answer = Answer::about(session.subject(), json!({}));

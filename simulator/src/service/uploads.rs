@@ -149,7 +149,7 @@ impl Service {
         let sent_to = self.sessions[index].task.storage.clone();
         self.effects.retain(|effect| match effect {
             Effect::Upload(upload) => upload.storage != sent_to,
-            Effect::Answer(..) => true,
+            Effect::Answer(..) | Effect::Notify(_) => true,
         });
     }
 

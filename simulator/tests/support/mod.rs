@@ -6,10 +6,13 @@
     reason = "a module of test binaries, each of which uses a part of it"
 )]
 
+pub mod program;
+
 use std::num::NonZeroU32;
 
 use agora_simulator::answer::Answer;
 use agora_simulator::clock::{Clock, Millis};
+use agora_simulator::notices::{Delivery, Endpoint, Outcome as Receipt};
 use agora_simulator::service::{
     Config, Effect, Outcome, Reply, Service, SessionReport, Target, Ticket, Upload, UploadFailure, User,
 };
@@ -29,7 +32,18 @@ pub struct Bench {
     pub notes: Vec<String>,
     /// What becomes of every upload; nothing leaves it under way.
     pub fate: Option<Result<(), UploadFailure>>,
+    /// Every attempt to deliver a notification, and when it was made.
+    pub sent: Vec<(Millis, Delivery)>,
+    /// What becomes of each; nothing leaves it under way.
+    pub receipt: Option<Receipt>,
 }
+
+/// A notification as its receiver reads it.
+pub fn envelope(delivery: &Delivery) -> Value {
+    serde_json::from_slice(&delivery.body).unwrap()
+}
+
+pub const TAKEN: Receipt = Receipt::Answered { status: 200, json: true };
 
 pub struct Started {
     pub target: Target,
@@ -87,6 +101,8 @@ impl Bench {
             answers: Vec::new(),
             notes: Vec::new(),
             fate: Some(Ok(())),
+            sent: Vec::new(),
+            receipt: Some(TAKEN),
         }
     }
 
@@ -94,6 +110,14 @@ impl Bench {
         for effect in effects {
             match effect {
                 Effect::Answer(ticket, answer) => self.answers.push((ticket, answer, self.now)),
+                Effect::Notify(delivery) => {
+                    let number = delivery.number;
+                    self.sent.push((self.now, delivery));
+                    if let Some(receipt) = self.receipt.clone() {
+                        let more = self.service.notified(self.now, number, receipt);
+                        self.perform(more);
+                    }
+                }
                 Effect::Upload(upload) => {
                     let id = upload.id;
                     self.uploads.push(upload);
@@ -106,6 +130,29 @@ impl Bench {
                 }
             }
         }
+    }
+
+    /// Sends the notifications of the App ID somewhere.
+    pub fn notify(&mut self) {
+        self.notify_of(None);
+    }
+
+    pub fn notify_of(&mut self, events: Option<&[u32]>) {
+        let events = events.map(|events| events.iter().copied().collect());
+        let endpoint = Endpoint { url: "https://example.com/ncs".into(), secret: "secret".into(), events };
+        let effects = self.service.set_endpoint(self.now, APP, endpoint).unwrap();
+        self.perform(effects);
+    }
+
+    pub fn rule(&mut self, rule: Value) {
+        let rule = serde_json::from_value(rule).unwrap();
+        let effects = self.service.add_notice_rule(self.now, rule).unwrap();
+        self.perform(effects);
+    }
+
+    /// Types of what was sent so far, in order.
+    pub fn sent_types(&self) -> Vec<u64> {
+        self.sent.iter().map(|(_, delivery)| envelope(delivery)["eventType"].as_u64().unwrap()).collect()
     }
 
     /// Lets virtual time pass, event by event as the binary does.

@@ -161,6 +161,7 @@ impl Vendor {
                 Effect::Answer(ticket, answer) => {
                     self.ready.insert(ticket, answer);
                 }
+                Effect::Notify(delivery) => unreachable!("no App ID has an endpoint: {}", delivery.url),
                 Effect::Upload(upload) => {
                     buckets.put(&upload.storage.bucket, &upload.key, at);
                     let more = self.service.uploaded(at, upload.id);

@@ -32,7 +32,7 @@ pub use processes::{Process, Program};
 pub use programs::{NodePrograms, Servers, helm_program, operator_program, simulator_program};
 pub use runner::exec;
 pub use s3::{Keys, REGION, Rights, S3};
-pub use simulator::{Simulator, SimulatorControl, SimulatorOptions};
+pub use simulator::{NotificationEndpoint, Simulator, SimulatorControl, SimulatorOptions};
 pub use testbed::Testbed;
 
 /// Makes ring the crypto provider of this process. Every TLS client wants one, also for plain HTTP, and the

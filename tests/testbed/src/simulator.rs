@@ -29,9 +29,24 @@ pub struct SimulatorOptions {
     pub seed: Option<u64>,
     /// `name=value` of unconfirmed facts of the vendor that are to differ from the default.
     pub settings: Vec<String>,
+    /// Where it sends its App ID's notifications from the start on; [`SimulatorControl::notify`] tells it later.
+    pub notifications: Option<NotificationEndpoint>,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
+
+/// A receiver of notifications: plain http on a loopback address, or https under an authority that is given by
+/// `--notification-ca`.
+#[derive(Debug, Clone)]
+pub struct NotificationEndpoint {
+    /// Address, path included: `http://127.0.0.1:PORT/ncs/APP_ID` for the operator.
+    pub url: String,
+    /// What they are signed with: `notificationSecret` of the credentials Secret.
+    pub secret: String,
+}
+
+/// The setting that lets plain http in on loopback addresses; the vendor takes https only.
+const LOOPBACK_HTTP: (&str, &str) = ("endpointAddresses", "loopbackHttp");
 
 /// A running simulator with customer credentials of its own; what its [`SimulatorControl`] can do, it can.
 #[derive(Debug)]
@@ -67,6 +82,13 @@ impl Simulator {
             arguments.extend(options.s3_endpoint.iter().map(|endpoint| format!("--s3-endpoint={endpoint}")));
             arguments.extend(options.speed.iter().map(|speed| format!("--speed={speed}")));
             arguments.extend(options.seed.iter().map(|seed| format!("--seed={seed}")));
+            if let Some(NotificationEndpoint { url, secret }) = &options.notifications {
+                arguments.extend([
+                    format!("--set={}={}", LOOPBACK_HTTP.0, LOOPBACK_HTTP.1),
+                    format!("--notification-endpoint={app_id}={url}"),
+                    format!("--notification-secret={app_id}={secret}"),
+                ]);
+            }
             arguments.extend(options.settings.iter().map(|setting| format!("--set={setting}")));
             let mut process = Program::new("agora-simulator", program, log.clone())
                 .args(arguments)
@@ -167,6 +189,72 @@ impl SimulatorControl {
     /// Changes some of them.
     pub async fn set(&self, settings: Value) -> Result<Value> {
         self.send(http::Method::PUT, &["settings"], Some(settings)).await
+    }
+
+    /// Sends the notifications of an App ID to an endpoint from now on; lets plain http in on loopback addresses.
+    pub async fn notify(&self, app_id: &str, to: &NotificationEndpoint) -> Result<()> {
+        self.set(json!({ LOOPBACK_HTTP.0: LOOPBACK_HTTP.1 })).await?;
+        let endpoint = json!({"url": to.url, "secret": to.secret});
+        self.send(http::Method::PUT, &["endpoints", app_id], Some(endpoint)).await?;
+        Ok(())
+    }
+
+    /// Sends the notifications of an App ID nowhere from now on.
+    pub async fn notify_nobody(&self, app_id: &str) -> Result<()> {
+        self.send(http::Method::DELETE, &["endpoints", app_id], None).await?;
+        Ok(())
+    }
+
+    /// Lets something happen to coming notifications: `{"eventTypes": [45], "percent": 50, "lose": true}` for example.
+    pub async fn notice_rule(&self, rule: Value) -> Result<()> {
+        self.send(http::Method::POST, &["notices", "rules"], Some(rule)).await?;
+        Ok(())
+    }
+
+    /// Takes all rules for notifications back.
+    pub async fn clear_notice_rules(&self) -> Result<()> {
+        self.send(http::Method::DELETE, &["notices", "rules"], None).await?;
+        Ok(())
+    }
+
+    /// Sends the console's test to an App ID's endpoint: one notification for each event. Gives their numbers.
+    pub async fn test_endpoint(&self, app_id: &str) -> Result<Vec<u64>> {
+        self.numbers(app_id, "test", json!({})).await
+    }
+
+    /// Sends a body to an App ID's endpoint: `{"body": TEXT or JSON}` or `{"bodyHex": DIGITS}`, signed with its secret
+    /// unless there is `"forge"`. Gives its number.
+    pub async fn send_raw(&self, app_id: &str, body: Value) -> Result<u64> {
+        let numbers = self.numbers(app_id, "raw", body).await?;
+        numbers.first().copied().ok_or_else(|| Error::Http {
+            what: "simulator: POST /_sim/endpoints/APP_ID/raw".to_owned(),
+            detail: "the answer has no number".to_owned(),
+        })
+    }
+
+    /// Begins a storm of snapshot events to an App ID's endpoint: `{"perSecond": 2000, "count": 20000}` for example.
+    pub async fn storm(&self, app_id: &str, storm: Value) -> Result<()> {
+        self.send(http::Method::POST, &["endpoints", app_id, "storm"], Some(storm)).await?;
+        Ok(())
+    }
+
+    /// Every notification with its attempts, narrowed by query parameters: `eventType=45&state=delivered&wait=3`.
+    pub async fn notices(&self, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {
+        self.ask("notices", narrow).await
+    }
+
+    /// Totals of notifications as soon as none is open and no storm has more to come, within `limit`.
+    pub async fn settled_notice_counts(&self, limit: std::time::Duration) -> Result<Value> {
+        let mut url = self.control(&["notices", "counts"])?;
+        let limit = limit.as_millis().to_string();
+        url.query_pairs_mut().extend_pairs([("waitOpenAtMost", "0"), ("timeoutMs", limit.as_str())]);
+        self.exchange(self.http.get(url), "simulator: GET /_sim/notices/counts".to_owned()).await
+    }
+
+    async fn numbers(&self, app_id: &str, what: &str, body: Value) -> Result<Vec<u64>> {
+        let answer = self.send(http::Method::POST, &["endpoints", app_id, what], Some(body)).await?;
+        let numbers = answer["numbers"].as_array().cloned().unwrap_or_default();
+        Ok(numbers.iter().filter_map(Value::as_u64).collect())
     }
 
     async fn ask(&self, list: &str, narrow: &[(&str, &str)]) -> Result<Vec<Value>> {

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use agora_snapshot_testbed::{Error, Folder, Simulator, SimulatorOptions, simulator_program};
+use agora_snapshot_testbed::{
+    Error, Folder, NotificationEndpoint, Simulator, SimulatorOptions, simulator_program,
+};
 use serde_json::json;
 
 async fn start(folder: &Folder) -> Simulator {
@@ -45,4 +47,36 @@ async fn a_refusal_of_the_control_interface_is_told() {
     let simulator = start(&folder).await;
     let error = simulator.sessions(&[("state", "asleep")]).await.unwrap_err();
     assert!(matches!(&error, Error::Refused { status: 400, body, .. } if body.contains("asleep")), "{error}");
+}
+
+#[tokio::test]
+async fn notifications_go_where_they_are_told_to() {
+    let folder = Folder::new("test").unwrap();
+    // Nobody listens here: what is sent is known by its attempts. The operator's own receiver is the system tests' part.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let to = NotificationEndpoint { url: format!("http://{nobody}/ncs/app"), secret: "secret".to_owned() };
+    let options = SimulatorOptions {
+        speed: Some(100),
+        seed: Some(1),
+        notifications: Some(to.clone()),
+        ..SimulatorOptions::default()
+    };
+    let simulator = Simulator::start(&simulator_program().unwrap(), folder.path(), options).await.unwrap();
+    let number = simulator.send_raw(simulator.app_id(), json!({"body": {}})).await.unwrap().to_string();
+    let given_up =
+        simulator.notices(&[("number", &number), ("state", "givenUp"), ("wait", "1")]).await.unwrap();
+    assert_eq!(given_up[0]["attempts"][3]["url"], to.url);
+
+    simulator.notify_nobody(simulator.app_id()).await.unwrap();
+    assert!(simulator.test_endpoint(simulator.app_id()).await.is_err());
+    simulator.notify(simulator.app_id(), &to).await.unwrap();
+    simulator.notice_rule(json!({"lose": true})).await.unwrap();
+    simulator
+        .storm(simulator.app_id(), json!({"perSecond": 100, "count": 50, "unknownSid": true}))
+        .await
+        .unwrap();
+    let counts = simulator.settled_notice_counts(Duration::from_secs(30)).await.unwrap();
+    assert_eq!((&counts["lost"], &counts["givenUp"]), (&json!(50), &json!(1)));
+    simulator.clear_notice_rules().await.unwrap();
+    assert_eq!(simulator.test_endpoint(simulator.app_id()).await.unwrap().len(), 15);
 }

@@ -1,5 +1,7 @@
 //! The control interface under `/_sim/`: who is in which channel, what ran, what was called, what shall go wrong, what
-//! is open. It is no part of the vendor's API and needs no credentials. Long polls wait for an event with a deadline.
+//! is open, what is notified. It is no part of the vendor's API and needs no credentials. Long polls wait for an event with a deadline.
+
+mod notices;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +38,7 @@ pub fn router() -> Router<Arc<Simulator>> {
         .route("/_sim/faults", post(add_fault).get(faults).delete(clear_faults))
         .route("/_sim/settings", get(settings).put(set))
         .route("/_sim/files/{bucket}/{*key}", get(file))
+        .merge(notices::router())
 }
 
 fn refuse(message: impl ToString) -> Response {
@@ -100,6 +103,30 @@ struct Narrow {
     timeout_ms: Option<u64>,
 }
 
+/// How many there must be before the answer, and how long that may take.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    wait: Option<usize>,
+    wait_at_most: Option<usize>,
+    timeout_ms: Option<u64>,
+}
+
+impl Patience {
+    fn deadline(self) -> Instant {
+        Instant::now() + self.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(WAIT_LIMIT)
+    }
+
+    fn is_content_with(self, count: usize) -> bool {
+        count >= self.wait.unwrap_or(0) && self.wait_at_most.is_none_or(|most| count <= most)
+    }
+}
+
+impl Narrow {
+    fn patience(&self) -> Patience {
+        Patience { wait: self.wait, wait_at_most: self.wait_at_most, timeout_ms: self.timeout_ms }
+    }
+}
+
 fn fits(wanted: &Option<String>, value: &str) -> bool {
     wanted.as_deref().is_none_or(|wanted| wanted == value)
 }
@@ -125,7 +152,7 @@ async fn sessions(State(simulator): Shared, Query(narrow): Query<Narrow>) -> Res
         all.retain(|report| fitting(report));
         all
     };
-    wait_for(&simulator, &narrow, "sessions", look).await
+    wait_for(&simulator, narrow.patience(), "sessions", look).await
 }
 
 async fn requests(State(simulator): Shared, Query(narrow): Query<Narrow>) -> Response {
@@ -140,25 +167,22 @@ async fn requests(State(simulator): Shared, Query(narrow): Query<Narrow>) -> Res
                 && narrow.after.is_none_or(|after| entry.id > after)
         })
     };
-    wait_for(&simulator, &narrow, "requests", look).await
+    wait_for(&simulator, narrow.patience(), "requests", look).await
 }
 
 /// Answers with the list as soon as it has the wanted length; at the deadline with what there is, and status 408.
 async fn wait_for<T: serde::Serialize>(
     simulator: &Simulator,
-    narrow: &Narrow,
+    patience: Patience,
     name: &str,
     look: impl Fn() -> Vec<T>,
 ) -> Response {
-    let wait = narrow.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(WAIT_LIMIT);
-    let deadline = Instant::now() + wait;
+    let deadline = patience.deadline();
     let mut changes = simulator.world.changes();
     loop {
         changes.mark_unchanged();
         let list = look();
-        let enough = list.len() >= narrow.wait.unwrap_or(0)
-            && narrow.wait_at_most.is_none_or(|most| list.len() <= most);
-        if enough {
+        if patience.is_content_with(list.len()) {
             return Json(json!({ name: list })).into_response();
         }
         if timeout_at(deadline, changes.changed()).await.is_err() {
