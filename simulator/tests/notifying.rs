@@ -10,19 +10,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agora_simulator::notices::sign;
+use agora_snapshot_testbed::PrivateTls;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::Method;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use support::program::Program;
 use support::{APP, program};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 
 const SECRET: &str = "secret";
 
@@ -201,52 +198,13 @@ async fn an_answer_after_ten_seconds_comes_too_late_at_any_speed() {
     assert!(waited >= Duration::from_millis(9_900), "sent again at once after {waited:?}");
 }
 
-/// A private authority in PEM, and a server's side of TLS with a certificate that it gave to `localhost`.
-fn authority() -> (String, TlsAcceptor) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    (root, TlsAcceptor::from(Arc::new(config)))
-}
-
-/// Speaks TLS for a receiver that does not.
-async fn with_tls(acceptor: TlsAcceptor, url: &str) -> String {
-    let server = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (acceptor, server) = (acceptor.clone(), server.clone());
-            tokio::spawn(async move {
-                let mut client = acceptor.accept(client).await?;
-                let mut server = TcpStream::connect(server).await?;
-                copy_bidirectional(&mut client, &mut server).await
-            });
-        }
-    });
-    format!("https://localhost:{port}/ncs/{APP}")
-}
-
 #[tokio::test]
 async fn a_certificate_has_to_be_one_that_is_trusted() {
     let (receiver, url) = Receiver::listen(&[]).await;
-    let (root, acceptor) = authority();
-    let url = with_tls(acceptor, &url).await;
+    let tls = PrivateTls::generate();
+    let url = tls.in_front_of(&url).await;
     let bundle = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("notification-authority.pem");
-    std::fs::write(&bundle, root).unwrap();
+    std::fs::write(&bundle, tls.root()).unwrap();
     let stranger = notifying(&url, &["--speed", "100"]).await;
     let notice = raw(&stranger, json!({"body": {}})).await;
     assert_eq!((&notice["state"], receiver.arrived().len()), (&json!("givenUp"), 0));

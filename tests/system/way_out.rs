@@ -4,14 +4,12 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use agora_snapshot_testbed::PrivateTls;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use crate::telling::assert_has;
 use crate::world::{CANARY, Plan, SOON, World, condition};
@@ -77,45 +75,6 @@ async fn pass_on(mut client: TcpStream, seen: Arc<Mutex<Vec<String>>>) -> std::i
     copy_bidirectional(&mut client, &mut server).await.map(|_| ())
 }
 
-/// Speaks TLS for a server that does not; returns its `https://localhost:PORT`.
-async fn with_tls(acceptor: TlsAcceptor, url: &str) -> String {
-    let server = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (acceptor, server) = (acceptor.clone(), server.clone());
-            tokio::spawn(async move {
-                let mut client = acceptor.accept(client).await?;
-                let mut server = TcpStream::connect(server).await?;
-                copy_bidirectional(&mut client, &mut server).await
-            });
-        }
-    });
-    format!("https://localhost:{port}")
-}
-
-/// A private authority in PEM, and a server's side of TLS with a certificate that it gave to `localhost`.
-fn authority() -> (String, TlsAcceptor) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key");
-    let root = params.self_signed(&key).expect("an authority").pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().expect("a key");
-    let localhost = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let certificate = localhost.signed_by(&key, &issuer).expect("a certificate");
-    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("TLS")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("a certificate and its key");
-    (root, TlsAcceptor::from(Arc::new(config)))
-}
-
 /// A job takes snapshots and they are counted: the vendor and the bucket are reached.
 async fn works(world: &World) {
     world.simulator.join("lobby", 7).await.expect("a user joins");
@@ -133,11 +92,11 @@ fn host(url: &str) -> &str {
 async fn tls_by_a_private_authority_and_tunnels_of_a_proxy_lead_to_the_vendor_and_to_buckets() {
     let plan = Plan::new("tls").faster(20).operator_argument("--snapshot-status-interval=10s");
     let mut world = plan.make_without_operator().await;
-    let (root, acceptor) = authority();
+    let tls = PrivateTls::generate();
     let bundle = world.testbed.folder().join(format!("{}.pem", world.namespace));
-    std::fs::write(&bundle, root).expect("a file");
-    let vendor = with_tls(acceptor.clone(), world.simulator.url()).await;
-    let storage = with_tls(acceptor, world.testbed.s3().endpoint()).await;
+    std::fs::write(&bundle, tls.root()).expect("a file");
+    let vendor = tls.in_front_of(world.simulator.url()).await;
+    let storage = tls.in_front_of(world.testbed.s3().endpoint()).await;
     let proxy = Proxy::start().await;
     world.operator_options.agora_endpoints = vec![vendor.clone()];
     world.operator_options.storage_endpoint = Some(storage.clone());

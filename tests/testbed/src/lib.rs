@@ -13,6 +13,7 @@ mod folder;
 #[cfg(target_os = "linux")]
 pub mod node;
 mod operator;
+mod private_tls;
 mod processes;
 mod programs;
 mod runner;
@@ -28,6 +29,7 @@ pub use error::{Error, Result};
 pub use evidence::evidence;
 pub use folder::Folder;
 pub use operator::{Operator, OperatorOptions};
+pub use private_tls::PrivateTls;
 pub use processes::{Process, Program};
 pub use programs::{NodePrograms, Servers, helm_program, operator_program, simulator_program};
 pub use runner::exec;
