@@ -110,21 +110,13 @@ pub(crate) static QUIET_LIFE: [Stage; 6] = [
     CREATED,
     stage("capturing", capturing, seconds(60), |_| {}),
     Stage {
-        name: "captured for an hour",
-        until: capturing,
-        within: WITHIN,
-        stays: HOUR,
         rest: Rest::Counts,
-        then: |world| world.edit(json!({"suspend": true})),
+        ..stage("captured for an hour", capturing, HOUR, |world| world.edit(json!({"suspend": true})))
     },
     stage("suspended", suspended, seconds(60), |_| {}),
     Stage {
-        name: "suspended for an hour",
-        until: suspended,
-        within: WITHIN,
-        stays: HOUR,
         rest: Rest::Nothing,
-        then: |world| world.edit(json!({"suspend": false})),
+        ..stage("suspended for an hour", suspended, HOUR, |world| world.edit(json!({"suspend": false})))
     },
     stage("resumed", capturing, seconds(10), Inner::delete_job),
 ];
@@ -138,30 +130,19 @@ pub(crate) static RENEWED_LIFE: [Stage; 6] = [
     }),
     stage("capturing", capturing, seconds(10), |_| {}),
     Stage {
-        name: "renewed",
-        until: capturing_anew,
         within: seconds(2 * 3600),
-        stays: seconds(70),
-        rest: Rest::No,
-        then: |world| world.edit(json!({"channel": {"recorders": [{"uid": ONE_UID}]}})),
+        ..stage("renewed", capturing_anew, seconds(70), |world| {
+            world.edit(json!({"channel": {"recorders": [{"uid": ONE_UID}]}}))
+        })
     },
     stage("under one uid", capturing, seconds(10), |_| {}),
     Stage {
-        name: "renewed under one uid",
-        until: capturing_anew,
         within: seconds(2 * 3600),
-        stays: seconds(10),
-        rest: Rest::No,
-        then: |world| world.edit(json!({"durationSeconds": 6000})),
+        ..stage("renewed under one uid", capturing_anew, seconds(10), |world| {
+            world.edit(json!({"durationSeconds": 6000}))
+        })
     },
-    Stage {
-        name: "completed",
-        until: completed,
-        within: seconds(3 * 3600),
-        stays: seconds(60),
-        rest: Rest::No,
-        then: Inner::delete_job,
-    },
+    Stage { within: seconds(3 * 3600), ..stage("completed", completed, seconds(60), Inner::delete_job) },
 ];
 
 /// The recorder of a job that has one alone.
@@ -171,7 +152,7 @@ const ONE_UID: i64 = 4711;
 /// that a session is dead takes two minutes.
 static END: [Stage; 2] = [
     stage("deleted", gone, seconds(300), |_| {}),
-    Stage { name: "over", until: gone, within: WITHIN, stays: HOUR, rest: Rest::Nothing, then: |_| {} },
+    Stage { rest: Rest::Nothing, ..stage("over", gone, HOUR, |_| {}) },
 ];
 
 impl Script {
@@ -275,8 +256,13 @@ fn capturing_anew(world: &mut Inner) -> Result<(), String> {
 }
 
 fn completed(world: &mut Inner) -> Result<(), String> {
+    rests(world, "Completed")
+}
+
+/// Nothing runs, for this reason.
+fn rests(world: &mut Inner, reason: &str) -> Result<(), String> {
     let job = world.job().ok_or("there is no job")?.clone();
-    says(&job, "Completed")?;
+    says(&job, reason)?;
     nothing_runs(world)
 }
 
@@ -300,9 +286,7 @@ pub(crate) fn does(task: Option<&Value>, spec: &Value) -> Result<(), String> {
 }
 
 fn suspended(world: &mut Inner) -> Result<(), String> {
-    let job = world.job().ok_or("there is no job")?.clone();
-    says(&job, "Suspended")?;
-    nothing_runs(world)
+    rests(world, "Suspended")
 }
 
 fn gone(world: &mut Inner) -> Result<(), String> {
