@@ -112,10 +112,6 @@ struct Patience {
 }
 
 impl Patience {
-    fn deadline(self) -> Instant {
-        Instant::now() + self.timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(WAIT_LIMIT)
-    }
-
     fn is_content_with(self, count: usize) -> bool {
         count >= self.wait.unwrap_or(0) && self.wait_at_most.is_none_or(|most| count <= most)
     }
@@ -177,16 +173,31 @@ async fn wait_for<T: serde::Serialize>(
     name: &str,
     look: impl Fn() -> Vec<T>,
 ) -> Response {
-    let deadline = patience.deadline();
+    let list = || {
+        let list = look();
+        let enough = patience.is_content_with(list.len());
+        (list, enough)
+    };
+    let (status, list) = long_poll(simulator, patience.timeout_ms, list).await;
+    (status, Json(json!({ name: list }))).into_response()
+}
+
+/// What was seen as soon as it is enough; at the deadline what there is, and status 408.
+async fn long_poll<T>(
+    simulator: &Simulator,
+    timeout_ms: Option<u64>,
+    look: impl Fn() -> (T, bool),
+) -> (StatusCode, T) {
+    let deadline = Instant::now() + timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(WAIT_LIMIT);
     let mut changes = simulator.world.changes();
     loop {
         changes.mark_unchanged();
-        let list = look();
-        if patience.is_content_with(list.len()) {
-            return Json(json!({ name: list })).into_response();
+        let (seen, enough) = look();
+        if enough {
+            return (StatusCode::OK, seen);
         }
         if timeout_at(deadline, changes.changed()).await.is_err() {
-            return (StatusCode::REQUEST_TIMEOUT, Json(json!({ name: list }))).into_response();
+            return (StatusCode::REQUEST_TIMEOUT, seen);
         }
     }
 }

@@ -10,9 +10,8 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout_at;
 
-use super::{Patience, Shared, fits, refuse, wait_for};
+use super::{Patience, Shared, fits, long_poll, refuse, wait_for};
 use crate::http::Simulator;
 use crate::journal::masked;
 use crate::notices::{Counts, Endpoint, Forgery, Kind, Notice, NoticeState, Rule, Verdict};
@@ -188,21 +187,14 @@ struct When {
 
 /// The totals, without a look at each: for storms.
 async fn counts(State(simulator): Shared, Query(when): Query<When>) -> Response {
-    let patience = Patience { wait: None, wait_at_most: None, timeout_ms: when.timeout_ms };
-    let deadline = patience.deadline();
-    let mut changes = simulator.world.changes();
-    loop {
-        changes.mark_unchanged();
+    let look = || {
         let counts: Counts = simulator.world.with_quietly(|service, _| service.notice_counts());
         let enough = when.wait.is_none_or(|least| counts.notices >= least)
             && when.wait_open_at_most.is_none_or(|most| counts.open + counts.coming <= most);
-        if enough {
-            return Json(counts).into_response();
-        }
-        if timeout_at(deadline, changes.changed()).await.is_err() {
-            return (StatusCode::REQUEST_TIMEOUT, Json(counts)).into_response();
-        }
-    }
+        (counts, enough)
+    };
+    let (status, counts) = long_poll(&simulator, when.timeout_ms, look).await;
+    (status, Json(counts)).into_response()
 }
 
 async fn add_rule(State(simulator): Shared, Json(body): Json<Value>) -> Response {

@@ -191,19 +191,12 @@ impl Outbox {
         events.into_iter().map(post).collect()
     }
 
-    /// Sends these bytes as they are, signed as any body unless `forged`. Gives its number; nothing without endpoint.
-    pub(crate) fn raw(
-        &mut self,
-        at: Millis,
-        app_id: &str,
-        body: Vec<u8>,
-        forged: Option<Forgery>,
-    ) -> Option<u64> {
-        self.endpoints.get(app_id)?;
+    /// Sends these bytes as they are, signed as any body unless `forged`. Gives its number.
+    pub(crate) fn raw(&mut self, at: Millis, app_id: &str, body: Vec<u8>, forged: Option<Forgery>) -> u64 {
         let occasion = Occasion { app_id: app_id.into(), kind: Kind::Raw, ..Occasion::default() };
         let number = self.record(&occasion, String::new(), forged, NoticeState::Open);
         self.queue(number, at, Content::Raw(body), RESENDS);
-        Some(number)
+        number
     }
 
     /// What is to be sent until `now`, each as of its own time.

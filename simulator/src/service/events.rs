@@ -34,10 +34,24 @@ pub(super) struct Payload<'a> {
 }
 
 impl Payload<'_> {
-    pub(super) fn to_json(&self) -> Value {
+    /// What there is to post to the endpoint of this App ID.
+    pub(super) fn into_occasion(self, app_id: &str, event_type: u32, kind: Kind) -> Occasion {
+        Occasion {
+            app_id: app_id.to_owned(),
+            cname: self.cname.to_owned(),
+            sid: self.sid.to_owned(),
+            uid: self.uid.to_string(),
+            sequence: self.sequence,
+            event_type,
+            payload: self.into_json(),
+            kind,
+        }
+    }
+
+    fn into_json(self) -> Value {
         let mut all = json!({ "msgName": self.message });
-        if let (Value::Object(all), Value::Object(details)) = (&mut all, &self.details) {
-            all.extend(details.clone());
+        if let (Value::Object(all), Value::Object(details)) = (&mut all, self.details) {
+            all.extend(details);
         }
         json!({
             "cname": self.cname,
@@ -90,16 +104,7 @@ impl Service {
             message,
             details,
         };
-        let occasion = Occasion {
-            app_id: session.app_id.clone(),
-            cname: session.cname.clone(),
-            sid: session.sid.clone(),
-            uid: session.current_uid.to_string(),
-            sequence,
-            event_type,
-            payload: payload.to_json(),
-            kind,
-        };
+        let occasion = payload.into_occasion(&session.app_id, event_type, kind);
         self.outbox.post(at, &occasion, &self.settings);
         occasion.payload
     }

@@ -80,8 +80,8 @@ impl Service {
         forged: Option<Forgery>,
     ) -> Result<(u64, Vec<Effect>), NoEndpoint> {
         self.advance_to(now);
-        let sent = self.outbox.raw(now, app_id, body, forged);
-        let number = sent.ok_or_else(|| NoEndpoint(app_id.to_owned()))?;
+        self.check_endpoint(app_id)?;
+        let number = self.outbox.raw(now, app_id, body, forged);
         self.send_due(now);
         Ok((number, std::mem::take(&mut self.effects)))
     }

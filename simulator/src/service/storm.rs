@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::events::{Payload, SNAPSHOT_MESSAGE};
 use super::{Effect, NoEndpoint, Service};
 use crate::clock::{Millis, SECOND, file_stamp};
-use crate::notices::{Kind, Occasion};
+use crate::notices::Kind;
 
 /// Event 45.
 const SNAPSHOT_EVENT: u32 = 45;
@@ -175,16 +175,7 @@ impl Service {
                     message: SNAPSHOT_MESSAGE,
                     details: json!({"fileName": key}),
                 };
-                let occasion = Occasion {
-                    app_id: storm.app_id.clone(),
-                    cname: NO_CHANNEL.to_owned(),
-                    sid: sid.clone(),
-                    uid: NO_RECORDER.to_string(),
-                    sequence: sent,
-                    event_type: SNAPSHOT_EVENT,
-                    payload: payload.to_json(),
-                    kind: Kind::Storm,
-                };
+                let occasion = payload.into_occasion(&storm.app_id, SNAPSHOT_EVENT, Kind::Storm);
                 self.outbox.post(at, &occasion, &self.settings);
             }
         }
