@@ -128,7 +128,12 @@ fn other_values() -> Vec<(String, String)> {
             // Numbers: the least that one job needs.
             "concurrencyQuota" => vec!["1".into()],
             "requestsPerSecond" => vec!["2".into()],
-            _ => setting["values"].split(" | ").map(str::to_owned).collect(),
+            // Another number: both ends of what it may be.
+            _ => setting["values"]
+                .split(" | ")
+                .flat_map(|value| value.split("..="))
+                .map(str::to_owned)
+                .collect(),
         };
         let (name, default) = (setting["name"].to_owned(), setting["default"].to_owned());
         values
