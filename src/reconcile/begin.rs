@@ -33,13 +33,14 @@ impl Visit<'_> {
         let app_id = &spec.channel.app_id;
         let job = self.job_key();
         let acquire = bodies::acquire_body(&spec, recorder_uid);
-        let acquired = match agora.acquire(&material.account, app_id, &acquire, &job).await {
+        let outcome = agora.acquire(&material.account, app_id, &acquire, &job).await;
+        self.seen.now = self.context.clock.now();
+        let acquired = match outcome {
             Outcome::Confirmed(acquired) => acquired,
             Outcome::Rejected(answer) => return Ok(Happened::NotAcquired(Outcome::Rejected(answer))),
             Outcome::Unknown(answer) => return Ok(Happened::NotAcquired(Outcome::Unknown(answer))),
             Outcome::NotSent(answer) => return Ok(Happened::NotAcquired(Outcome::NotSent(answer))),
         };
-        self.seen.now = self.context.clock.now();
         // The later of two clocks: a claim must not look older than it is, or it would be given up too early.
         let here = self.seen.now.wall;
         let acquire_time = timing::stored(acquired.server_date.map_or(here, |vendor| vendor.max(here)));

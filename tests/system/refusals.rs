@@ -214,6 +214,20 @@ async fn a_job_beyond_the_quota_waits_for_its_place() {
     world.end().await;
 }
 
+/// An answer that takes longer than the wait that follows it, as a time-out does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_counts_from_the_answer_and_not_from_the_question() {
+    const SCALE: u32 = 30;
+    let world = Plan::new("slow-refusal").faster(SCALE).make().await;
+    let answer = json!({"status": 500, "body": service(500, "internal_error")});
+    let slow = json!({"verb": "acquire", "times": 3, "delayBeforeMs": 250, "answer": answer});
+    world.fault(slow).await;
+    world.create("lobby", world.spec("lobby")).await;
+    world.until_capturing("lobby").await;
+    assert_waits(&world.calls("acquire").await, SCALE, &[3.0, 6.0, 9.0], "500, as the vendor documents");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_vendor_says_how_long_to_wait() {
     const SCALE: u32 = 20;

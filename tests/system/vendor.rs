@@ -78,14 +78,14 @@ pub fn waits(calls: &[Value], scale: u32) -> Vec<f64> {
     calls.windows(2).map(|pair| between(pair).as_secs_f64() * f64::from(scale)).collect()
 }
 
-/// Asserts that the calls came no sooner after each other than `least` says, in product seconds. The journal notes
-/// an arrival some milliseconds late when the machine is loaded.
+/// Asserts that the calls came no sooner after each other than `least` says, in product seconds. The journal counts in
+/// milliseconds, and notes an answer before it is sent: no load of the machine makes a wait look shorter than it was.
 #[track_caller]
 pub fn assert_waits(calls: &[Value], scale: u32, least: &[f64], why: &str) {
     let waited = waits(calls, scale);
     assert!(waited.len() >= least.len(), "{why}: only {} calls", calls.len());
     for (n, (waited, least)) in waited.iter().zip(least).enumerate() {
-        let lateness = 50.0 * f64::from(scale) / 1000.0;
-        assert!(waited + lateness >= *least, "{why}: call {} came after {waited:.1} s, not {least} s", n + 2);
+        let rounding = 2.0 * f64::from(scale) / 1000.0;
+        assert!(waited + rounding >= *least, "{why}: call {} came after {waited:.1} s, not {least} s", n + 2);
     }
 }
