@@ -58,6 +58,10 @@ pub enum Reason {
     Completed,
     /// The vendor answers.
     Reachable,
+    /// New snapshots are found in the bucket.
+    Arriving,
+    /// Nobody in the channel sends video, so there is nothing to take a snapshot of.
+    NoVideo,
     // --- bad
     /// A session may be running that can no longer be stopped.
     OrphanRisk,
@@ -85,6 +89,14 @@ pub enum Reason {
     SpecNotUnderstood,
     /// The vendor stopped answering for the session; it may be moving to another server.
     PossibleFailover,
+    /// No snapshots arrive while the session moves to another server.
+    Failover,
+    /// No snapshots arrive because the recorder is leaving the channel.
+    RecorderGone,
+    /// No snapshots arrive because the bucket does not take them.
+    UploadFailing,
+    /// Whether snapshots arrive, or why they do not, cannot be known.
+    Unknown,
     // --- events only
     /// The vendor gave the sid.
     SessionStarted,
@@ -143,6 +155,7 @@ impl Reason {
                 | Self::TokenExpired
                 | Self::StartNotConfirmed
                 | Self::SessionLost
+                | Self::UploadFailing
                 | Self::DeadlineExceeded
                 | Self::SpecNotUnderstood
         )

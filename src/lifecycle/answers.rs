@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::arriving::{self, Look, Sight};
 use super::backoff;
 use super::bounds::{OrphanCause, claim_age, is_ours_alone};
 use super::endings::{end_session, forget, go_back, leaves, missing, refused};
@@ -11,7 +12,7 @@ use super::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped}
 use super::timing::Timing;
 use super::{recovery, spec_hash, words};
 use crate::api::Reason;
-use crate::api::status::{EndReason, SessionState, SnapshotsSummary};
+use crate::api::status::{EndReason, SessionState};
 
 /// An acquire that gave no resourceId. Nothing was billed, nothing has to be cleaned up.
 pub fn not_acquired(seen: &mut Observed, outcome: &Outcome<()>) -> Vec<Notice> {
@@ -149,6 +150,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
             }
             known.ending_since = None;
             known.highest_status = known.highest_status.max(Some(status));
+            arriving::status_reported(known, status, &now, &timing);
             if is_running(status) {
                 known.last_alive = Some(now.wall);
             }
@@ -263,13 +265,23 @@ pub fn orphaned(seen: &mut Observed, attempt: i64, cause: OrphanCause) -> Vec<No
 }
 
 /// A look into the bucket: what was found over all sessions, and when to look again.
-pub fn looked(seen: &mut Observed, attempt: i64, found: Option<SnapshotsSummary>, again: Duration) {
-    let now = seen.now.mono;
+pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) {
+    let now = seen.now;
     if let Some((_, known)) = seen.session_mut(attempt) {
-        known.look_gate = now + again;
+        if sight.found.is_some() || sight.obstacle.is_some() {
+            known.look = Some(Look { time: now.wall, obstacle: sight.obstacle });
+        }
+        known.look_gate = now.mono + again;
     }
-    if let Some(found) = found {
+    if let Some(found) = sight.found {
         seen.status.snapshots = Some(found);
+    }
+    // Sooner where the next look decides.
+    if let Some(session) = seen.session(attempt)
+        && let Some(undecided) = arriving::undecided_for(seen, session)
+        && let Some((_, known)) = seen.session_mut(attempt)
+    {
+        known.look_gate = known.look_gate.min(now.mono + undecided);
     }
 }
 

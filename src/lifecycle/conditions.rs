@@ -35,6 +35,34 @@ pub enum Effort {
     Stuck,
 }
 
+/// Status of a condition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Value {
+    /// It is so.
+    True,
+    /// It is not so.
+    False,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl Value {
+    /// The word as it stands in the status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+}
+
 /// Writes a verdict into the status, for the generation that was acted upon.
 pub fn say(status: &mut SnapshotJobStatus, verdict: &Verdict, now: &Moment, generation: i64) {
     let Verdict { phase, ready, effort, reason, message } = verdict;
@@ -57,13 +85,13 @@ pub fn say(status: &mut SnapshotJobStatus, verdict: &Verdict, now: &Moment, gene
 pub fn set(
     status: &mut SnapshotJobStatus,
     kind: ConditionType,
-    value: bool,
+    value: impl Into<Value>,
     reason: Reason,
     message: &str,
     now: &Moment,
     generation: i64,
 ) {
-    let value = if value { "True" } else { "False" };
+    let value = value.into().as_str();
     let before = status.conditions.iter().find(|condition| condition.type_ == kind.as_str());
     let since = before
         .filter(|condition| condition.status == value)
@@ -79,6 +107,14 @@ pub fn set(
     match status.conditions.iter_mut().find(|condition| condition.type_ == kind.as_str()) {
         Some(place) => *place = condition,
         None => status.conditions.push(condition),
+    }
+}
+
+/// Says that what a condition says holds for this generation, too.
+pub fn keep(status: &mut SnapshotJobStatus, kind: ConditionType, generation: i64) {
+    let kept = status.conditions.iter_mut().find(|condition| condition.type_ == kind.as_str());
+    if let Some(condition) = kept {
+        condition.observed_generation = Some(generation);
     }
 }
 

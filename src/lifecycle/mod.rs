@@ -6,6 +6,7 @@
 
 pub mod aging;
 pub mod answers;
+pub mod arriving;
 pub mod backoff;
 pub mod bounds;
 pub mod claims;

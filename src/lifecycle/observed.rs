@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::arriving::Look;
 use super::death::DeathRun;
 use super::outcome::Answer;
 use super::recovery::Search;
@@ -125,6 +126,8 @@ pub struct Known {
     pub confirm_queries: u32,
     /// Highest status that the vendor reported to this process.
     pub highest_status: Option<i64>,
+    /// Status that the vendor reported last.
+    pub last_status: Option<i64>,
     /// When the vendor last reported it as running, wall clock.
     pub last_alive: Option<Timestamp>,
     /// Since when the vendor reports it as ending, monotonic.
@@ -137,6 +140,8 @@ pub struct Known {
     pub missing_since: Option<Timestamp>,
     /// No look into the bucket before this time, monotonic.
     pub look_gate: Duration,
+    /// What the newest look into the bucket came to.
+    pub look: Option<Look>,
     /// The search for its sid, if that was lost.
     pub search: Search,
 }
@@ -253,12 +258,14 @@ impl Known {
             last_answer: None,
             confirm_queries: 0,
             highest_status: None,
+            last_status: None,
             last_alive: None,
             ending_since: None,
             stop_refused: false,
             death: None,
             missing_since: None,
             look_gate: Duration::ZERO,
+            look: None,
             search: Search::default(),
         }
     }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::aging::time_passed;
 use super::answers;
+use super::arriving::{Look, Sight};
 use super::conditions;
 use super::fixtures::{KINDS, answer, finished, seen, session, violations, with};
 use super::intent::is_finished;
@@ -103,6 +104,8 @@ prop_compose! {
             unconfirmed_for: Duration::from_secs(seconds[6] % 120),
             last_answer: some[3].then(|| ago(6)),
             highest_status: highest,
+            last_status: highest,
+            look: some[1].then(|| Look { time: now.wall, obstacle: some[0].then(|| "no keys".to_owned()) }),
             last_alive: some[3].then_some(now.wall),
             ending_since: some[2].then(|| ago(7)),
             ..Known::found(session.clone(), &now)
@@ -190,7 +193,7 @@ fn fail(seen: &mut Observed, step: &Step, kind: Kind, way: u8) {
         Step::Start(_) => drop(answers::not_acquired(seen, &of(kind, way))),
         Step::StartAgain { attempt } => drop(answers::started(seen, *attempt, "v1:a-b", of(kind, way))),
         Step::Query { attempt } => drop(answers::queried(seen, *attempt, of(kind, way))),
-        Step::Look { attempt } => answers::looked(seen, *attempt, None, Duration::from_secs(300)),
+        Step::Look { attempt } => answers::looked(seen, *attempt, Sight::default(), Duration::from_secs(300)),
         Step::FindSid { attempt } => {
             recovery::searched(
                 seen,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::arriving;
 use super::bounds::fence;
 use super::conditions::{self, Effort, Verdict};
 use super::intent::{Intent, intent, is_finished};
@@ -46,6 +47,7 @@ pub fn report(seen: &mut Observed) {
         seen.status.next_attempt_time = None;
         seen.memory.refusal = None;
     }
+    arriving::say(seen);
     if let Some(verdict) = verdict(seen, intent) {
         conditions::say(&mut seen.status, &verdict, &seen.now, seen.job.generation);
     } else if seen.status.phase.is_some() {
@@ -80,7 +82,9 @@ pub fn finish(seen: &mut Observed, reason: Reason, words: &str) {
     let verdict = Verdict { phase, ready: completed, effort, reason, message: words.to_owned() };
     conditions::say(&mut seen.status, &verdict, &now, generation);
     conditions::set(&mut seen.status, ConditionType::Succeeded, completed, reason, words, &now, generation);
-    conditions::remove(&mut seen.status, ConditionType::ControlReachable);
+    for kind in [ConditionType::ControlReachable, ConditionType::SnapshotsArriving] {
+        conditions::remove(&mut seen.status, kind);
+    }
     seen.status.completion_time.get_or_insert_with(|| now.stored());
     seen.status.next_attempt_time = None;
     seen.memory.finished = Some((reason, words.to_owned(), generation));

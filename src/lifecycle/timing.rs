@@ -28,6 +28,13 @@ pub struct Timing {
     /// When the bucket is first looked into, counted from the confirmation: long enough for the first snapshots at the
     /// default interval, soon enough for a person who waits for them.
     pub look_first: Duration,
+    /// So many intervals without a snapshot are no reason to worry: a user who leaves and joins again may miss one or two.
+    pub missed_intervals: u32,
+    /// How long a snapshot may take into the bucket: the vendor uploads within seconds, and tries again when it must.
+    pub arrival: Duration,
+    /// How long the vendor is left to repeat uploads that fail, before a person is called: it keeps what it could not upload
+    /// in a backup of its own, and tries again.
+    pub upload_patience: Duration,
     /// Share of an interval that jitter may add, never take away.
     pub jitter: f64,
     /// Between two questions of a death run; below `death_gap` with room for a slow answer.
@@ -111,6 +118,9 @@ impl Default for Timing {
             query_every: s(60),
             query_at_most_every: s(10),
             look_first: s(20),
+            missed_intervals: 3,
+            arrival: s(60),
+            upload_patience: s(1800),
             jitter: 0.1,
             death_every: s(30),
             death_after: s(120),
@@ -216,6 +226,8 @@ mod tests {
         assert_eq!(timing.confirm_within, s(90));
         assert_eq!(timing.query_every, s(60));
         assert_eq!(timing.query_at_most_every, s(10));
+        assert_eq!((timing.look_first, timing.arrival, timing.missed_intervals), (s(20), s(60), 3));
+        assert_eq!(timing.upload_patience, s(1800));
         assert_eq!((timing.death_after, timing.death_answers, timing.death_gap), (s(120), 4, s(45)));
         assert!(timing.death_every < timing.death_gap);
         assert_eq!((timing.leaving, timing.leaving_at_most), (s(5), s(120)));

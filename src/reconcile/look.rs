@@ -9,7 +9,7 @@ use tracing::{debug, info};
 use super::Visit;
 use super::perform::Happened;
 use crate::api::SnapshotJobSpec;
-use crate::api::status::SnapshotsSummary;
+use crate::lifecycle::arriving::Sight;
 use crate::lifecycle::recovery::Found;
 use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Search, Tally};
 
@@ -81,18 +81,15 @@ impl Visit<'_> {
             || self.context.neighbours.has_sid(&self.seen.job.uid, sid)
     }
 
-    /// Counts what has arrived of the sessions that the status names. `None`: nothing can be said.
-    pub(super) async fn count_snapshots(&mut self) -> Option<SnapshotsSummary> {
-        let spec = self.seen.spec.clone().ok()?;
+    /// Counts what has arrived of the sessions that the status names.
+    pub(super) async fn count_snapshots(&mut self) -> Sight {
+        let Ok(spec) = self.seen.spec.clone() else { return Sight::default() };
         let sids: Vec<String> =
             self.seen.status.sessions.iter().filter_map(|session| session.sid.clone()).collect();
         let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
         let bucket = match self.bucket(&spec).await {
             Ok(bucket) => bucket,
-            Err(problem) => {
-                self.say_once(Some(problem));
-                return None;
-            }
+            Err(problem) => return Sight { found: None, obstacle: self.say_once(Some(problem)) },
         };
         let known = &self.seen.status.snapshots;
         let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
@@ -107,8 +104,8 @@ impl Visit<'_> {
         let summary = tally.summary();
         tally.keep_only(&sids);
         let seen_something = look.complete || look.arrived > 0;
-        self.say_once(look.problem);
-        seen_something.then_some(summary)
+        let obstacle = self.say_once(look.problem);
+        Sight { found: seen_something.then_some(summary), obstacle: obstacle.filter(|_| !seen_something) }
     }
 
     async fn bucket(&mut self, spec: &SnapshotJobSpec) -> Result<Bucket, BucketProblem> {
@@ -147,12 +144,15 @@ impl Visit<'_> {
         })
     }
 
-    fn say_once(&mut self, problem: Option<BucketProblem>) {
+    /// Logs a problem that the look before did not have, and gives its words.
+    fn say_once(&mut self, problem: Option<BucketProblem>) -> Option<String> {
         if let Some(problem) =
             problem.as_ref().filter(|problem| self.bucket.problem.as_ref() != Some(problem))
         {
             info!(job = self.stored.full_name(), %problem, "snapshots cannot be counted");
         }
+        let words = problem.as_ref().map(ToString::to_string);
         self.bucket.problem = problem;
+        words
     }
 }

@@ -9,8 +9,9 @@ use super::{Presence, Visit};
 use crate::agora::bodies;
 use crate::agora::budget::{JobKey, Priority};
 use crate::agora::client::{SessionAddress, StopMode};
-use crate::api::status::{Session, SessionState, SnapshotsSummary};
+use crate::api::status::{Session, SessionState};
 use crate::cluster::jobs::KubeError;
+use crate::lifecycle::arriving::Sight;
 use crate::lifecycle::bounds::OrphanCause;
 use crate::lifecycle::claims;
 use crate::lifecycle::notice::Notice;
@@ -51,11 +52,11 @@ pub(super) enum Happened {
     /// An update was answered; with the hash of the spec that was sent.
     Updated(i64, String, Outcome<()>),
     /// A stop was answered; with what had arrived by then, where that could be seen.
-    Stopped(i64, Outcome<Stopped>, Option<SnapshotsSummary>),
+    Stopped(i64, Outcome<Stopped>, Sight),
     /// A session was reported as an orphan.
     Orphaned(i64, OrphanCause, Option<jiff::Timestamp>),
     /// The bucket was looked into.
-    Looked(i64, Option<SnapshotsSummary>),
+    Looked(i64, Sight),
     /// The bucket was searched for a lost sid.
     Searched(i64, Found),
     /// A query with a sid that was found was answered.
@@ -78,13 +79,13 @@ pub(super) fn learn(
         }
         Happened::Queried(attempt, outcome) => answers::queried(seen, attempt, outcome),
         Happened::Updated(attempt, hash, outcome) => answers::updated(seen, attempt, &hash, outcome),
-        Happened::Stopped(attempt, outcome, found) => {
-            answers::looked(seen, attempt, found, look_again);
+        Happened::Stopped(attempt, outcome, sight) => {
+            answers::looked(seen, attempt, sight, look_again);
             answers::stopped(seen, attempt, outcome)
         }
         Happened::Orphaned(attempt, cause, _) => answers::orphaned(seen, attempt, cause),
-        Happened::Looked(attempt, found) => {
-            answers::looked(seen, attempt, found, look_again);
+        Happened::Looked(attempt, sight) => {
+            answers::looked(seen, attempt, sight, look_again);
             Vec::new()
         }
         Happened::Searched(attempt, found) => {
@@ -252,8 +253,8 @@ impl Visit<'_> {
         self.seen.now = self.context.clock.now();
         // An object that goes has nobody left to read the count.
         let counts = matches!(outcome, Outcome::Confirmed(_)) && !self.seen.job.deleting;
-        let found = if counts { self.count_snapshots().await } else { None };
-        Ok(Happened::Stopped(attempt, outcome, found))
+        let sight = if counts { self.count_snapshots().await } else { Sight::default() };
+        Ok(Happened::Stopped(attempt, outcome, sight))
     }
 
     /// Stops a session whose claim is no longer ours, with the sid that is in hand and will not be had again.

@@ -19,9 +19,6 @@ use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started, Stopped};
 use crate::metrics::{Fence, HandoverResult, JobView, SessionEnd, StartResult, Upload};
 
-/// A user who leaves and joins again may miss one or two.
-const MISSED_INTERVALS: u64 = 3;
-
 /// How long a snapshot may take into the bucket: the vendor repeats a failed upload for some minutes.
 const ARRIVAL: Duration = Duration::from_secs(300);
 
@@ -86,7 +83,8 @@ impl Visit<'_> {
         let confirmed = self.seen.running()?.confirm_time.as_ref()?.0;
         let snapshots = self.seen.status.snapshots.as_ref();
         let newest = snapshots.and_then(|snapshots| snapshots.last_time.as_ref()).map(|time| time.0);
-        overdue_after(interval, self.context.look_again, confirmed, newest)
+        let missed = Duration::from_secs(interval.try_into().ok()?) * self.seen.timing.missed_intervals;
+        overdue_after(missed, self.context.look_again, confirmed, newest)
     }
 
     pub(super) fn publish(&self, notice: Notice) {
@@ -191,16 +189,12 @@ impl Visit<'_> {
 
 /// From the newest snapshot, or from when the session was confirmed if that is later.
 fn overdue_after(
-    interval_seconds: i32,
+    missed: Duration,
     look_again: Duration,
     confirmed: Timestamp,
     newest: Option<Timestamp>,
 ) -> Option<Timestamp> {
-    let intervals = Duration::from_secs(u64::try_from(interval_seconds).ok()? * MISSED_INTERVALS);
-    newest
-        .map_or(confirmed, |newest| newest.max(confirmed))
-        .checked_add(intervals + look_again + ARRIVAL)
-        .ok()
+    newest.map_or(confirmed, |newest| newest.max(confirmed)).checked_add(missed + look_again + ARRIVAL).ok()
 }
 
 fn upload(stopped: Stopped) -> Upload {
@@ -239,21 +233,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_snapshot_is_overdue_after_three_intervals_a_look_and_the_time_to_arrive() {
+    fn a_snapshot_is_overdue_after_the_intervals_a_look_and_the_time_to_arrive() {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
         let (confirmed, look) = (time("2026-07-01T12:00:00Z"), Duration::from_secs(60));
-        for (interval, newest, due) in [
-            (10, None, "2026-07-01T12:06:30Z"),
-            (10, Some("2026-07-01T12:30:00Z"), "2026-07-01T12:36:30Z"),
-            (10, Some("2026-07-01T08:00:00Z"), "2026-07-01T12:06:30Z"),
-            (3600, None, "2026-07-01T15:06:00Z"),
+        for (missed, newest, due) in [
+            (30, None, "2026-07-01T12:06:30Z"),
+            (30, Some("2026-07-01T12:30:00Z"), "2026-07-01T12:36:30Z"),
+            (30, Some("2026-07-01T08:00:00Z"), "2026-07-01T12:06:30Z"),
+            (10_800, None, "2026-07-01T15:06:00Z"),
         ] {
             let newest = newest.map(time);
-            assert_eq!(
-                overdue_after(interval, look, confirmed, newest),
-                Some(time(due)),
-                "{interval} {newest:?}"
-            );
+            let overdue = overdue_after(Duration::from_secs(missed), look, confirmed, newest);
+            assert_eq!(overdue, Some(time(due)), "{missed} {newest:?}");
         }
     }
 }

@@ -250,12 +250,14 @@ impl Form {
             last_answer,
             confirm_queries,
             highest_status,
+            last_status,
             last_alive,
             ending_since,
             stop_refused,
             death,
             missing_since,
             look_gate,
+            look: _,
             search: Search { gate: search_gate, rounds, ended, obstacle, candidates },
         } = known;
         self.session(session);
@@ -263,11 +265,11 @@ impl Form {
         self.ago(Some(*seen), if session.sid.is_some() { 0 } else { self.most_of_claim() });
         self.gate(*gate);
         self.gate(*update_gate);
-        // The bucket is empty whenever it is looked into.
+        // Nothing can be said of the bucket whenever it is looked into.
         self.one(i64::from(seconds(*look_gate) > self.mono_now));
         let unconfirmed = if session.confirm_time.is_some() { 0 } else { seconds(*unconfirmed_for) };
         self.all([i64::from(*repeats).min(LONGEST_WAIT), unconfirmed, i64::from(*confirm_queries).min(5)]);
-        self.one(highest_status.unwrap_or(-1));
+        self.all([highest_status.unwrap_or(-1), last_status.unwrap_or(-1)]);
         self.ago(*last_answer, 60);
         self.ago(*ending_since, 300);
         self.ago(*resists_since, FAR);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agora_snapshot_operator::lifecycle::arriving::Sight;
 use agora_snapshot_operator::lifecycle::bounds::OrphanCause;
 use agora_snapshot_operator::lifecycle::claims::{self, Reserved};
 use agora_snapshot_operator::lifecycle::observed::Observed;
@@ -146,12 +147,12 @@ pub fn learn(seen: &mut Observed, happened: &Happened) {
         Happened::Queried(attempt, outcome) => answers::queried(seen, attempt, outcome),
         Happened::Updated(attempt, hash, outcome) => answers::updated(seen, attempt, &hash, outcome),
         Happened::Stopped(attempt, outcome) => {
-            answers::looked(seen, attempt, None, LOOK_AGAIN);
+            answers::looked(seen, attempt, Sight::default(), LOOK_AGAIN);
             answers::stopped(seen, attempt, outcome)
         }
         Happened::Orphaned(attempt, cause) => answers::orphaned(seen, attempt, cause),
         Happened::Looked(attempt) => {
-            answers::looked(seen, attempt, None, LOOK_AGAIN);
+            answers::looked(seen, attempt, Sight::default(), LOOK_AGAIN);
             Vec::new()
         }
         Happened::Searched(attempt, found) => {

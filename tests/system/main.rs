@@ -8,6 +8,7 @@
     reason = "a test binary has no outside; `pub` says what a module offers to the others"
 )]
 
+mod arriving;
 mod bad_input;
 mod binary;
 mod check;

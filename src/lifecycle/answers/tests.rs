@@ -523,7 +523,7 @@ fn an_answer_for_a_session_that_is_gone_is_no_news() {
     updated(&mut seen, 9, HASH, Outcome::Confirmed(()));
     started(&mut seen, 9, HASH, Outcome::Rejected(answer(Kind::Conflict)));
     orphaned(&mut seen, 9, OrphanCause::NoSid);
-    looked(&mut seen, 9, None, secs(300));
+    looked(&mut seen, 9, Sight::default(), secs(300));
     assert_eq!(seen.status, before);
 }
 

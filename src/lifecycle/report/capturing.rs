@@ -7,7 +7,7 @@ use crate::lifecycle::conditions::{self, Effort, Verdict};
 use crate::lifecycle::observed::{Known, Observed, Problem};
 use crate::lifecycle::replacement::{is_renewal_due, wanted_difference};
 use crate::lifecycle::spec_hash::Difference;
-use crate::lifecycle::{handover, words};
+use crate::lifecycle::{arriving, handover, words};
 
 /// What is to be said while there should be a session, or nothing new.
 pub(super) fn capturing(seen: &Observed) -> Option<Verdict> {
@@ -45,13 +45,9 @@ pub(super) fn capturing(seen: &Observed) -> Option<Verdict> {
         }
         return if session.confirm_time.is_some() {
             let message = words::capturing(session);
-            Some(Verdict {
-                phase: Phase::Running,
-                ready: true,
-                effort: Effort::None,
-                reason: Reason::Capturing,
-                message,
-            })
+            let (effort, reason) = (Effort::None, Reason::Capturing);
+            let good = Verdict { phase: Phase::Running, ready: true, effort, reason, message };
+            Some(arriving::verdict(seen).unwrap_or(good))
         } else {
             working(Phase::Starting, Reason::Starting, STARTING)
         };

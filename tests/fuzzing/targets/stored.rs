@@ -12,6 +12,7 @@ use agora_snapshot_operator::agora::material::{self, Material, Secrets};
 use agora_snapshot_operator::api::status::{EndReason, Session, SessionState};
 use agora_snapshot_operator::api::{ConditionType, SnapshotJobSpec, SnapshotJobStatus};
 use agora_snapshot_operator::cluster::stored::StoredJob;
+use agora_snapshot_operator::lifecycle::arriving::Sight;
 use agora_snapshot_operator::lifecycle::claims::{self, Reserved};
 use agora_snapshot_operator::lifecycle::observed::{Memory, Observed, Problem};
 use agora_snapshot_operator::lifecycle::outcome::{
@@ -322,7 +323,7 @@ fn perform(seen: &mut Observed, step: &Step, choices: &mut Choices<'_>) {
         Step::Verify { attempt, sid } => {
             recovery::verified(seen, *attempt, sid, outcome(queried(choices), choices));
         }
-        Step::Look { attempt } => answers::looked(seen, *attempt, None, Duration::from_secs(300)),
+        Step::Look { attempt } => answers::looked(seen, *attempt, Sight::default(), Duration::from_secs(300)),
         Step::Update { attempt } => {
             answers::updated(seen, *attempt, "v1:a-b", outcome((), choices));
         }

@@ -1,0 +1,189 @@
+//! Whether snapshots arrive, and why they do not: from the newest look into the bucket, from what the vendor says of the
+//! session, and from the time that the spec's interval allows between two snapshots.
+//!
+//! Owns the thresholds and the words. What is looked at, and when, is `plan`'s; that a user's snapshots pause with the
+//! user's video shows in `status.snapshots.users`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::conditions::{self, Effort, Value, Verdict};
+use super::observed::{Known, Observed};
+use super::timing::{Moment, Timing};
+use crate::api::status::{Phase, Session, SnapshotsSummary};
+use crate::api::{ConditionType, Reason};
+
+/// What a look into the bucket came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    /// What was found over all sessions; absent where nothing can be said.
+    pub found: Option<SnapshotsSummary>,
+    /// Why nothing could be seen.
+    pub obstacle: Option<String>,
+}
+
+/// The newest look that came to something, as it is remembered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Look {
+    /// When, wall clock: names of snapshots carry it.
+    pub time: Timestamp,
+    /// Why nothing could be seen.
+    pub obstacle: Option<String>,
+}
+
+/// What is to be said of a session's snapshots.
+struct Judgement {
+    value: Value,
+    reason: Reason,
+    message: String,
+}
+
+/// The vendor calls a session ready (4) until its first file is in the bucket (5).
+const READY: i64 = 4;
+const FIRST_FILE: i64 = 5;
+
+/// Writes the condition; absent while no session is confirmed, and until it can be known.
+pub(super) fn say(seen: &mut Observed) {
+    let kind = ConditionType::SnapshotsArriving;
+    let Some(session) = confirmed(seen) else {
+        conditions::remove(&mut seen.status, kind);
+        return;
+    };
+    let (now, generation) = (seen.now, seen.job.generation);
+    match judge(seen, session) {
+        Some(Judgement { value, reason, message }) => {
+            conditions::set(&mut seen.status, kind, value, reason, &message, &now, generation);
+        }
+        // A new process, or a new session, has not seen anything yet: what was said holds until it has.
+        None => conditions::keep(&mut seen.status, kind, generation),
+    }
+}
+
+/// What `Ready` says of a running session where no snapshots arrive and it is known why: a channel without video is no
+/// fault of the job, a bucket that takes no files is.
+pub(super) fn verdict(seen: &Observed) -> Option<Verdict> {
+    let arriving = conditions::get(&seen.status, ConditionType::SnapshotsArriving)
+        .filter(|condition| condition.status == Value::False.as_str())?;
+    let reason = Reason::parse(&arriving.reason)?;
+    let (ready, effort) = match reason {
+        Reason::NoVideo => (true, Effort::None),
+        Reason::UploadFailing
+            if seen.now.is_past(&arriving.last_transition_time, seen.timing.upload_patience) =>
+        {
+            (false, Effort::Stuck)
+        }
+        Reason::UploadFailing => (false, Effort::Working),
+        _ => return None,
+    };
+    Some(Verdict { phase: Phase::Running, ready, effort, reason, message: arriving.message.clone() })
+}
+
+/// How long until a look can tell whether snapshots arrive, if none has told yet.
+pub(super) fn undecided_for(seen: &Observed, session: &Session) -> Option<Duration> {
+    let patience = patience(seen)?;
+    let look = seen.known(session).look.as_ref()?;
+    let since = since(seen, session)?;
+    let quiet = seen.now.span(&since, look.time);
+    (look.obstacle.is_none() && newest(seen, session).is_none() && quiet <= patience)
+        .then(|| patience.saturating_sub(quiet).max(seen.timing.look_first))
+}
+
+/// The vendor reported this status: with the first file there is something to be seen.
+pub(super) fn status_reported(known: &mut Known, status: i64, now: &Moment, timing: &Timing) {
+    if known.last_status == Some(READY) && status == FIRST_FILE {
+        known.look_gate = known.look_gate.min(now.mono + timing.look_first);
+    }
+    known.last_status = Some(status);
+}
+
+/// How long after a snapshot, or after the session was confirmed, the next one has arrived at the latest.
+pub fn patience(seen: &Observed) -> Option<Duration> {
+    let interval = Duration::from_secs(u64::try_from(seen.spec.as_ref().ok()?.interval_seconds).ok()?);
+    Some(interval * seen.timing.missed_intervals + seen.timing.arrival)
+}
+
+fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
+    let look = seen.known(session).look.as_ref()?;
+    if let Some(obstacle) = &look.obstacle {
+        let message = format!(
+            "Whether snapshots arrive cannot be seen: {obstacle}. Keys that may list the bucket \
+             (storage.readerCredentialsRef) would tell."
+        );
+        return Some(Judgement { value: Value::Unknown, reason: Reason::Unknown, message });
+    }
+    let newest = newest(seen, session);
+    let late = seen.now.span(&since(seen, session)?, look.time) > patience(seen)?;
+    match newest {
+        Some(_) if !late => Some(Judgement {
+            value: Value::True,
+            reason: Reason::Arriving,
+            message: format!("Snapshots of session {} arrive in the bucket.", name(session)),
+        }),
+        None if !late => None,
+        newest => Some(missing(seen, session, newest)),
+    }
+}
+
+/// Why no snapshots arrive, as far as it can be known.
+fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgement {
+    let known = seen.known(session);
+    let since = match newest {
+        Some(newest) => format!("since {}", newest.0),
+        None => format!("of session {}", name(session)),
+    };
+    let (reason, why) = if known.death.is_some() {
+        (
+            Reason::Failover,
+            "the vendor does not know the session at the moment; it may be moving to another server",
+        )
+    } else if known.ending_since.is_some() {
+        (Reason::RecorderGone, "the vendor says that the session is ending")
+    } else if session.token_end_time.as_ref().is_some_and(|end| seen.now.is_past(end, Duration::ZERO)) {
+        (Reason::TokenExpired, "the recorder's token is over, and with it its stay in the channel")
+    } else if !writable(seen) {
+        (Reason::UploadFailing, "the bucket does not take files: see condition StorageWritable")
+    } else if known.last_status == Some(READY) {
+        (
+            Reason::NoVideo,
+            "the recorder is in the channel and has nothing to take a snapshot of, for nobody sends it video. Snapshots \
+             follow as soon as somebody does",
+        )
+    } else {
+        (
+            Reason::Unknown,
+            "the vendor says that the session records. Either nobody sends video any more, or what is taken does not \
+             get into the bucket",
+        )
+    };
+    Judgement { value: Value::False, reason, message: format!("No snapshot {since}: {why}.") }
+}
+
+/// Whether nothing speaks against the bucket taking files.
+fn writable(seen: &Observed) -> bool {
+    conditions::get(&seen.status, ConditionType::StorageWritable)
+        .is_none_or(|condition| condition.status != Value::False.as_str())
+}
+
+fn confirmed(seen: &Observed) -> Option<&Session> {
+    seen.running().filter(|session| session.confirm_time.is_some())
+}
+
+/// The newest snapshot since the session was confirmed: from then on its job has only one that takes them.
+fn newest<'seen>(seen: &'seen Observed, session: &Session) -> Option<&'seen Time> {
+    let newest = seen.status.snapshots.as_ref()?.last_time.as_ref()?;
+    (newest >= session.confirm_time.as_ref()?).then_some(newest)
+}
+
+/// From when on the next snapshot is waited for.
+fn since(seen: &Observed, session: &Session) -> Option<Time> {
+    newest(seen, session).or(session.confirm_time.as_ref()).cloned()
+}
+
+fn name(session: &Session) -> &str {
+    session.sid.as_deref().unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests;

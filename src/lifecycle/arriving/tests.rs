@@ -1,0 +1,178 @@
+//! Each cause with what it is known by, and the times between which nothing is said.
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::api::status::SessionState;
+use crate::lifecycle::answers;
+use crate::lifecycle::conditions::get;
+use crate::lifecycle::death::DeathRun;
+use crate::lifecycle::fixtures::{later, seen_in, seen_with, session, with_known};
+use crate::lifecycle::outcome::{Identity, Outcome, Queried};
+use crate::lifecycle::report::report;
+use crate::lifecycle::timing::stored;
+
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// What a look finds whose newest snapshot was taken so many seconds ago.
+fn sight(seen: &Observed, newest: Option<i64>) -> Sight {
+    let at = |seconds| stored(seen.now.wall - SignedDuration::from_secs(seconds));
+    let found = SnapshotsSummary { count: 3, last_time: newest.map(at), ..SnapshotsSummary::default() };
+    Sight { found: Some(found), obstacle: None }
+}
+
+/// After a look that finds a newest snapshot of so many seconds ago. The session was confirmed 50 s before `seen`.
+fn looked(mut seen: Observed, newest: Option<i64>) -> Observed {
+    let sight = sight(&seen, newest);
+    answers::looked(&mut seen, 1, sight, AGAIN);
+    report(&mut seen);
+    seen
+}
+
+/// Status and reason.
+fn said(seen: &Observed) -> Option<(String, String)> {
+    let condition = get(&seen.status, ConditionType::SnapshotsArriving)?;
+    Some((condition.status.clone(), condition.reason.clone()))
+}
+
+fn words(status: &str, reason: &str) -> Option<(String, String)> {
+    Some((status.to_owned(), reason.to_owned()))
+}
+
+fn ready(seen: &Observed) -> (String, String) {
+    let condition = get(&seen.status, ConditionType::Ready).expect("it is always there");
+    (condition.status.clone(), condition.reason.clone())
+}
+
+fn next_look(seen: &Observed) -> Duration {
+    seen.memory.sessions[&1].look_gate.saturating_sub(seen.now.mono)
+}
+
+fn status(value: i64) -> Outcome<Queried> {
+    Outcome::Confirmed(Queried { status: value, identity: Identity::Proved })
+}
+
+#[test]
+fn with_an_interval_of_10_s_they_arrive_until_90_s_passed_without_one() {
+    let running = || seen_in(SessionState::Running);
+    for (after, newest, expected, why) in [
+        (0, None, None, "50 s after the confirmation it is too early to tell"),
+        (40, None, None, "90 s are as long as it may take"),
+        (41, None, words("False", "Unknown"), "none came"),
+        (0, Some(20), words("True", "Arriving"), "one came"),
+        (600, Some(90), words("True", "Arriving"), "the last one is recent enough"),
+        (600, Some(91), words("False", "Unknown"), "the last one is too old"),
+        (0, Some(60), None, "that one is of another session"),
+        (600, Some(9000), words("False", "Unknown"), "that one is of another session, and none came since"),
+    ] {
+        assert_eq!(said(&looked(later(running(), after), newest)), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_long_interval_is_given_three_times_its_length() {
+    let mut seen = later(seen_in(SessionState::Running), 1000);
+    seen.spec.as_mut().expect("a spec").interval_seconds = 600;
+    assert_eq!(said(&looked(seen.clone(), Some(1000))), words("True", "Arriving"));
+    assert_eq!(patience(&seen), Some(Duration::from_secs(1860)));
+}
+
+#[test]
+fn each_cause_is_known_by_something() {
+    let quiet = || later(seen_in(SessionState::Running), 600);
+    let at = quiet().now;
+    let run = DeathRun { first: at.mono, last: at.mono, answers: 1 };
+    let token_over = {
+        let mut session = session(SessionState::Running);
+        session.token_end_time = Some(stored(at.wall - SignedDuration::from_secs(5)));
+        later(seen_with(session), 600)
+    };
+    let not_writable = {
+        let mut seen = quiet();
+        let kind = ConditionType::StorageWritable;
+        conditions::set(&mut seen.status, kind, false, Reason::UploadFailing, "no", &at, 1);
+        with_known(seen, |known| known.last_status = Some(4))
+    };
+    for (seen, reason) in [
+        (with_known(quiet(), |known| known.last_status = Some(4)), "NoVideo"),
+        (with_known(quiet(), |known| known.last_status = Some(5)), "Unknown"),
+        (with_known(quiet(), |known| known.death = Some(run)), "Failover"),
+        (with_known(quiet(), |known| known.ending_since = Some(at.mono)), "RecorderGone"),
+        (token_over, "TokenExpired"),
+        (not_writable, "UploadFailing"),
+    ] {
+        assert_eq!(said(&looked(seen, None)), words("False", reason));
+    }
+}
+
+#[test]
+fn without_video_the_job_is_ready_and_says_so_until_the_first_snapshot() {
+    let quiet = with_known(later(seen_in(SessionState::Running), 600), |known| known.last_status = Some(4));
+    let mut seen = looked(quiet, None);
+    assert_eq!(ready(&seen), ("True".to_owned(), "NoVideo".to_owned()));
+    let condition = get(&seen.status, ConditionType::SnapshotsArriving).expect("it is said");
+    assert_eq!(condition.message, get(&seen.status, ConditionType::Ready).expect("Ready").message);
+    assert_eq!(next_look(&seen), AGAIN, "it is decided");
+
+    // The vendor's status tells that there is something to see.
+    answers::queried(&mut seen, 1, status(5));
+    assert_eq!(next_look(&seen), seen.timing.look_first);
+    let seen = looked(later(seen, 20), Some(5));
+    assert_eq!(ready(&seen), ("True".to_owned(), "Capturing".to_owned()));
+    assert_eq!(said(&seen), words("True", "Arriving"));
+}
+
+#[test]
+fn a_bucket_that_takes_nothing_is_given_half_an_hour_before_a_person_is_called() {
+    let mut seen =
+        with_known(later(seen_in(SessionState::Running), 600), |known| known.last_status = Some(4));
+    let kind = ConditionType::StorageWritable;
+    let now = seen.now;
+    conditions::set(&mut seen.status, kind, false, Reason::UploadFailing, "no", &now, 1);
+    for (after, effort) in
+        [(0, ConditionType::Reconciling), (1799, ConditionType::Reconciling), (1, ConditionType::Stalled)]
+    {
+        seen = looked(later(seen, after), None);
+        assert_eq!(ready(&seen), ("False".to_owned(), "UploadFailing".to_owned()));
+        assert!(get(&seen.status, effort).is_some(), "{:#?}", seen.status.conditions);
+    }
+    conditions::remove(&mut seen.status, kind);
+    let seen = looked(seen, Some(5));
+    assert_eq!(ready(&seen), ("True".to_owned(), "Capturing".to_owned()));
+}
+
+#[test]
+fn a_look_that_decides_nothing_is_followed_by_one_that_does() {
+    let seen = looked(seen_in(SessionState::Running), None);
+    assert_eq!(next_look(&seen), Duration::from_secs(40), "90 s after the confirmation, which was 50 s ago");
+    let seen = looked(seen_in(SessionState::Running), Some(3));
+    assert_eq!(next_look(&seen), AGAIN);
+}
+
+#[test]
+fn where_nothing_can_be_seen_it_says_why_and_the_rest_is_as_it_was() {
+    let mut seen = later(seen_in(SessionState::Running), 600);
+    let blind = Sight { found: None, obstacle: Some("access denied".to_owned()) };
+    answers::looked(&mut seen, 1, blind, AGAIN);
+    report(&mut seen);
+    assert_eq!(said(&seen), words("Unknown", "Unknown"));
+    let message = &get(&seen.status, ConditionType::SnapshotsArriving).expect("it is said").message;
+    assert!(message.contains("access denied") && message.contains("readerCredentialsRef"), "{message}");
+    assert_eq!(ready(&seen), ("True".to_owned(), "Capturing".to_owned()));
+    assert_eq!(next_look(&seen), AGAIN);
+}
+
+#[test]
+fn a_new_process_leaves_what_was_said_and_a_session_that_is_over_says_nothing() {
+    let mut seen = looked(seen_in(SessionState::Running), Some(3));
+    seen.memory.sessions.get_mut(&1).expect("a session").look = None;
+    seen.job.generation += 1;
+    report(&mut seen);
+    assert_eq!(said(&seen), words("True", "Arriving"));
+    let condition = get(&seen.status, ConditionType::SnapshotsArriving).expect("it is said");
+    assert_eq!(condition.observed_generation, Some(seen.job.generation));
+
+    seen.status.sessions[0].state = SessionState::Stopping;
+    report(&mut seen);
+    assert_eq!(said(&seen), None);
+}
