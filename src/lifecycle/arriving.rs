@@ -170,15 +170,15 @@ fn confirmed(seen: &Observed) -> Option<&Session> {
     seen.running().filter(|session| session.confirm_time.is_some())
 }
 
-/// The newest snapshot since the session was confirmed: from then on its job has only one that takes them.
+/// The newest snapshot since the session was started. In a handover it may be the other session's: the job's all the same.
 fn newest<'seen>(seen: &'seen Observed, session: &Session) -> Option<&'seen Time> {
     let newest = seen.status.snapshots.as_ref()?.last_time.as_ref()?;
-    (newest >= session.confirm_time.as_ref()?).then_some(newest)
+    (newest >= session.start_time.as_ref()?).then_some(newest)
 }
 
-/// From when on the next snapshot is waited for.
+/// From when on the next snapshot is waited for: the first one from when the vendor confirmed the session.
 fn since(seen: &Observed, session: &Session) -> Option<Time> {
-    newest(seen, session).or(session.confirm_time.as_ref()).cloned()
+    newest(seen, session).max(session.confirm_time.as_ref()).cloned()
 }
 
 fn name(session: &Session) -> &str {

@@ -108,10 +108,10 @@ pub(crate) static LONG_LIFE: [Stage; 6] = [
 /// An hour of running and one of suspension. The last events may come after the state itself.
 pub(crate) static QUIET_LIFE: [Stage; 6] = [
     CREATED,
-    stage("capturing", capturing, seconds(60), |_| {}),
+    stage("arriving", arriving, seconds(60), |_| {}),
     Stage {
         rest: Rest::Counts,
-        ..stage("captured for an hour", capturing, HOUR, |world| world.edit(json!({"suspend": true})))
+        ..stage("captured for an hour", arriving, HOUR, |world| world.edit(json!({"suspend": true})))
     },
     stage("suspended", suspended, seconds(60), |_| {}),
     Stage {
@@ -242,6 +242,18 @@ fn capturing(world: &mut Inner) -> Result<(), String> {
         return Err(format!("recorder {} is not of {recorders:?}", session["recorderUid"]));
     }
     does(world.vendor.task(&running.resource_id), &job["spec"])
+}
+
+/// It captures, and says that it found snapshots in the bucket.
+fn arriving(world: &mut Inner) -> Result<(), String> {
+    capturing(world)?;
+    let job = world.job().ok_or("there is no job")?;
+    let conditions = job["status"]["conditions"].as_array().into_iter().flatten();
+    let mut said = conditions.filter(|one| one["type"] == "SnapshotsArriving");
+    match said.next() {
+        Some(one) if one["status"] == "True" => Ok(()),
+        other => Err(format!("SnapshotsArriving is {other:?}")),
+    }
 }
 
 /// It captures in a session that began after this was first waited for.

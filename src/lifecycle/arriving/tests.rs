@@ -62,6 +62,7 @@ fn with_an_interval_of_10_s_they_arrive_until_90_s_passed_without_one() {
         (0, Some(20), words("True", "Arriving"), "one came"),
         (600, Some(90), words("True", "Arriving"), "the last one is recent enough"),
         (600, Some(91), words("False", "Unknown"), "the last one is too old"),
+        (0, Some(55), words("True", "Arriving"), "the first comes before the vendor says that it runs"),
         (0, Some(60), None, "that one is of another session"),
         (600, Some(9000), words("False", "Unknown"), "that one is of another session, and none came since"),
     ] {
