@@ -62,6 +62,10 @@ gitops: servers ## Argo CD's and Flux's real programs on the files of examples/g
 	  $(CARGO) build --workspace --bins --locked && $(CARGO) test --test gitops --locked --no-run && \
 	  $(TESTBED) exec -- $(CARGO) test --test gitops --locked --no-fail-fast
 
+.PHONY: vectors
+vectors: ## Tokens of the vendor's own builder, made anew and compared (node and npm); UPDATE=1 writes them
+	@tests/vectors/make
+
 .PHONY: lint
 lint: ## Formatting, clippy, documentation and workflows, with warnings denied
 	$(CARGO) fmt --all --check

@@ -67,15 +67,13 @@ pub(super) fn verdict(seen: &Observed) -> Option<Verdict> {
     let arriving = conditions::get(&seen.status, ConditionType::SnapshotsArriving)
         .filter(|condition| condition.status == Value::False.as_str())?;
     let reason = Reason::parse(&arriving.reason)?;
-    let (ready, effort) = match reason {
-        Reason::NoVideo => (true, Effort::None),
-        Reason::UploadFailing
-            if seen.now.is_past(&arriving.last_transition_time, seen.timing.upload_patience) =>
-        {
-            (false, Effort::Stuck)
-        }
-        Reason::UploadFailing => (false, Effort::Working),
-        _ => return None,
+    let given_up = seen.now.is_past(&arriving.last_transition_time, seen.timing.upload_patience);
+    let (ready, effort) = if reason == Reason::NoVideo {
+        (true, Effort::None)
+    } else if reason == Reason::UploadFailing {
+        (false, if given_up { Effort::Stuck } else { Effort::Working })
+    } else {
+        return None;
     };
     Some(Verdict { phase: Phase::Running, ready, effort, reason, message: arriving.message.clone() })
 }

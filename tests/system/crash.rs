@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::telling::says;
 use crate::world::{Plan, SOON, World, condition};
 
 /// Longer than any test: what is held so long is never answered in time.
@@ -166,7 +167,9 @@ async fn ended_in_mid_start_it_saves_the_sid_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_runs_it_goes_on_with_the_same_session() {
     let mut world = Plan::new("crash-running").faster(10).make().await;
-    let before = capturing(&world).await;
+    capturing(&world).await;
+    let arriving = |job: &Value| says(job, "SnapshotsArriving", "True", "Arriving");
+    let before = world.until("lobby", "snapshots to arrive", SOON, arriving).await;
     world.kill_operator().await;
     let quiet = world.mark().await;
     let queries = world.calls("query").await.len();

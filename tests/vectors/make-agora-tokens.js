@@ -1,6 +1,9 @@
-// Makes agora-tokens.json with the vendor's own builders: `npm install agora-token@2.0.6 && node make-agora-tokens.js`.
-// Time and salt are fixed, so that the same tokens come out again.
-const { writeFileSync } = require('fs')
+// Makes agora-tokens.json with the vendor's own builders, of which package.json names the version; with --check compares it
+// instead. Time and salt are fixed, so that the same tokens come out again; compressed they may look otherwise from one
+// version of zlib to the next, so what is compared is what is inside. `make vectors` does both.
+const { readFileSync, writeFileSync } = require('fs')
+const { isDeepStrictEqual } = require('util')
+const { inflateSync } = require('zlib')
 const { AccessToken2, ServiceRtc, ServiceRtm, ServiceFpa } = require('agora-token/src/AccessToken2')
 const v1 = require('agora-token/src/AccessToken')
 const { RtcTokenBuilder, RtcRole } = require('agora-token')
@@ -34,12 +37,15 @@ function version1(channel, uid, end, joinEnd) {
 function byPublicBuilder(channel, uid, seconds) {
     Date.now = () => issuedAt * 1000
     const RealDate = Date
+    const realRandom = Math.random
+    Math.random = () => 0
     global.Date = class extends RealDate {
         constructor(...args) { super(...(args.length ? args : [issuedAt * 1000])) }
     }
     const token = RtcTokenBuilder.buildTokenWithUid(appId, appCertificate, channel, uid, RtcRole.SUBSCRIBER, seconds, seconds)
     global.Date = RealDate
     Date.now = realNow
+    Math.random = realRandom
     return token
 }
 
@@ -80,5 +86,28 @@ const read = [
 ]
 const foreign = [{ what: 'another service', token: version2(600, 1, [new ServiceRtm('user')]) }]
 
-writeFileSync(`${__dirname}/agora-tokens.json`,
-    JSON.stringify({ builder: 'agora-token 2.0.6', appId, appCertificate, issuedAt, made, read, foreign }, null, 2) + '\n')
+const { version } = require('agora-token/package.json')
+const file = `${__dirname}/agora-tokens.json`
+const anew = { builder: `agora-token ${version}`, appId, appCertificate, issuedAt, made, read, foreign }
+
+function opened(token) {
+    if (!token.startsWith('007')) return token
+    return '007' + inflateSync(Buffer.from(token.slice(3), 'base64')).toString('hex')
+}
+
+function withOpenedTokens(vectors) {
+    return JSON.parse(JSON.stringify(vectors), (key, value) => key === 'token' ? opened(value) : value)
+}
+
+if (!process.argv.includes('--check')) {
+    writeFileSync(file, JSON.stringify(anew, null, 2) + '\n')
+} else {
+    const kept = withOpenedTokens(JSON.parse(readFileSync(file, 'utf8')))
+    const wanted = withOpenedTokens(anew)
+    const wrong = Object.keys({ ...kept, ...wanted }).filter(part => !isDeepStrictEqual(kept[part], wanted[part]))
+    if (wrong.length > 0) {
+        console.error(`vectors: ${wrong.join(', ')} of tests/vectors/agora-tokens.json are not what agora-token ${version} makes; \`UPDATE=1 make vectors\` writes it anew`)
+        process.exit(1)
+    }
+    console.log(`vectors: ${made.length + read.length + foreign.length} tokens are as agora-token ${version} makes them`)
+}
