@@ -1,6 +1,7 @@
 //! Kubernetes operator that keeps Agora channel snapshots flowing into the user's own bucket.
 //!
-//! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`, `snapshots`}.
+//! Arrows between the rooms point inward: `api` <- `lifecycle` <- `reconcile` -> {`agora`, `cluster`, `snapshots`}; `plugin` is a
+//! program of its own above them.
 
 pub mod agora;
 pub mod api;
@@ -11,6 +12,7 @@ pub mod controller;
 pub mod drain;
 pub mod lifecycle;
 pub mod metrics;
+pub mod plugin;
 pub mod probes;
 pub mod reconcile;
 pub mod settings;

@@ -302,7 +302,8 @@ fn object_name(name: &str) -> Result<String, String> {
     }
 }
 
-fn base_url(text: &str) -> Result<Uri, String> {
+/// A base URL of the command line, without a slash at its end.
+pub(crate) fn base_url(text: &str) -> Result<Uri, String> {
     let rule =
         "must be a URL such as https://host:port or http://host:port/path, without query and without a user";
     let uri = text.trim_end_matches('/').parse::<Uri>().map_err(|_| rule.to_owned())?;

@@ -131,17 +131,7 @@ impl Visit<'_> {
             .remove(name)
             .flatten()
             .ok_or_else(|| unusable(format!("Secret {name} does not exist")))?;
-        let text = |key: &str| {
-            let bytes = data.get(key)?;
-            std::str::from_utf8(bytes).ok().map(|text| text.trim().to_owned())
-        };
-        let needed =
-            |key: &str| text(key).ok_or_else(|| unusable(format!("Secret {name} has no usable key {key}")));
-        Ok(Keys {
-            access_key: needed("accessKey")?,
-            secret_key: needed("secretKey")?,
-            session_token: text("stsToken"),
-        })
+        Keys::from_secret(name, &data).map_err(|missing| unusable(missing.to_string()))
     }
 
     /// Logs a problem that the look before did not have, and gives its words.

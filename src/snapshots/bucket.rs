@@ -1,8 +1,8 @@
 //! Looks into a bucket: which snapshots of a job's sessions have arrived since the last look.
 //!
-//! Owns the way through a session's keys; what is counted is `tally`'s, a request `listing`'s. Only prefix and
-//! start-after are used, which every S3-like service has, and only keys of the asked sessions are listed, however full
-//! the bucket is.
+//! Owns the way through a session's keys; what is noted of them is a ledger's (`tally`, `inventory`), a request
+//! `listing`'s. Only prefix and start-after are used, which every S3-like service has, and only keys of the asked
+//! sessions are listed, however full the bucket is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use object_store::list::PaginatedListStore;
 
 use super::file_name::FileName;
+use super::ledger::{Ledger, Next};
 use super::listing::{self, Ask, Budget, Cut, LARGE_PAGE, Limits, Object, SMALL_PAGE};
 use super::location::{Connections, Keys, Location};
 use super::problem::BucketProblem;
-use super::tally::{Next, Tally};
 
 /// The vendor activates its fail-over at most three times for one session.
 const MOST_ACTIVATIONS: u32 = 3;
@@ -58,47 +58,52 @@ impl Bucket {
         Ok(Self { store: location.open(keys, connections)?, folder: folder.map(str::to_owned) })
     }
 
-    /// Counts what has arrived of these sessions. The tally keeps what was counted whatever the look comes to.
-    pub async fn look(&self, tally: &mut Tally, sids: &[&str], limits: Limits) -> Look {
-        let before = tally.count();
+    /// Notes what has arrived of these sessions. The ledger keeps what was noted whatever the look comes to.
+    pub async fn look<L: Ledger + Send>(&self, ledger: &mut L, sids: &[&str], limits: Limits) -> Look {
+        let before = ledger.count();
         let mut budget = Budget::new(limits);
         let mut cut = None;
         for sid in sids {
-            if let Err(early) = self.scan_session(tally, sid, &mut budget).await {
+            if let Err(early) = self.scan_session(ledger, sid, &mut budget).await {
                 cut = Some(early);
                 break;
             }
         }
         Look {
-            arrived: u64::try_from(tally.count() - before).unwrap_or(0),
+            arrived: u64::try_from(ledger.count() - before).unwrap_or(0),
             requests: budget.made,
             complete: cut.is_none(),
             problem: cut.and_then(Cut::problem),
         }
     }
 
-    async fn scan_session(&self, tally: &mut Tally, sid: &str, budget: &mut Budget) -> Result<(), Cut> {
+    async fn scan_session<L: Ledger>(
+        &self,
+        ledger: &mut L,
+        sid: &str,
+        budget: &mut Budget,
+    ) -> Result<(), Cut> {
         let prefix = |activation| FileName::session_prefix(self.folder.as_deref(), activation, sid);
-        self.scan(tally, &prefix(None), budget).await?;
+        self.scan(ledger, &prefix(None), budget).await?;
         for activation in 0..MOST_ACTIVATIONS {
             let prefix = prefix(Some(activation));
-            self.scan(tally, &prefix, budget).await?;
-            if !tally.knows(&prefix) {
+            self.scan(ledger, &prefix, budget).await?;
+            if !ledger.knows(&prefix) {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn scan(&self, tally: &mut Tally, prefix: &str, budget: &mut Budget) -> Result<(), Cut> {
-        let mut after = tally.unfinished(prefix).map(str::to_owned);
+    async fn scan<L: Ledger>(&self, ledger: &mut L, prefix: &str, budget: &mut Budget) -> Result<(), Cut> {
+        let mut after = ledger.unfinished(prefix).map(str::to_owned);
         let (mut size, mut token) = (SMALL_PAGE, None);
         loop {
             let ask = Ask { prefix, after: after.as_deref(), token: token.take(), size, folded: false };
             let page = match listing::page(&*self.store, ask, budget).await {
                 Ok(page) => page,
                 Err(cut) => {
-                    tally.set_unfinished(prefix, after);
+                    ledger.set_unfinished(prefix, after);
                     return Err(cut);
                 }
             };
@@ -110,7 +115,7 @@ impl Bucket {
                 continue;
             };
             if after.as_ref().is_some_and(|after| first.key <= *after) {
-                tally.set_unfinished(prefix, None);
+                ledger.set_unfinished(prefix, None);
                 return Err(Cut::Problem(BucketProblem::NoStartAfter));
             }
             let end = page.objects.len() < size && page.token.is_none();
@@ -119,7 +124,7 @@ impl Bucket {
                 if *key <= place {
                     continue;
                 }
-                place = match tally.see(key) {
+                place = match ledger.see(key) {
                     Next::Key => key.clone(),
                     Next::After(after) => after,
                 };
@@ -130,7 +135,7 @@ impl Bucket {
             size = if place > last.key { SMALL_PAGE } else { LARGE_PAGE };
             after = Some(place);
         }
-        tally.set_unfinished(prefix, None);
+        ledger.set_unfinished(prefix, None);
         Ok(())
     }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, HttpService};
 use object_store::list::PaginatedListStore;
-use object_store::{ClientOptions, RetryConfig};
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
 use super::problem::BucketProblem;
 use crate::api::spec::{Storage, StorageVendor};
@@ -161,6 +161,28 @@ impl Location {
         keys: &Keys,
         connections: &Connections,
     ) -> Result<Arc<dyn PaginatedListStore>, BucketProblem> {
+        Ok(match self.store(keys, connections)? {
+            Store::S3(store) => Arc::new(store),
+            Store::Azure(store) => Arc::new(store),
+        })
+    }
+
+    /// A way to read the objects of this bucket. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// As [`Location::open`].
+    pub fn objects(
+        &self,
+        keys: &Keys,
+        connections: &Connections,
+    ) -> Result<Arc<dyn ObjectStore>, BucketProblem> {
+        Ok(match self.store(keys, connections)? {
+            Store::S3(store) => Arc::new(store),
+            Store::Azure(store) => Arc::new(store),
+        })
+    }
+
+    fn store(&self, keys: &Keys, connections: &Connections) -> Result<Store, BucketProblem> {
         let in_headers = [Some(&keys.access_key), keys.session_token.as_ref()];
         if !in_headers.into_iter().flatten().all(|key| fits_a_header(key)) {
             return Err(unusable("accessKey or stsToken, which must be printable ASCII,"));
@@ -183,24 +205,29 @@ impl Location {
                     Some(token) => builder.with_token(token),
                     None => builder,
                 };
-                let store =
-                    builder.build().map_err(|_| unusable("the keys or the location of the bucket"))?;
-                Ok(Arc::new(store))
+                let store = builder.build();
+                store.map(Store::S3).map_err(|_| unusable("the keys or the location of the bucket"))
             }
             Self::Azure { container } => {
                 let account = plain(&keys.access_key, "accessKey, which is the Azure account's name,")?;
-                let store = MicrosoftAzureBuilder::new()
+                MicrosoftAzureBuilder::new()
                     .with_account(account)
                     .with_access_key(&keys.secret_key)
                     .with_container_name(container)
                     .with_retry(no_retries)
                     .with_http_connector(connections.clone())
                     .build()
-                    .map_err(|_| unusable("secretKey, which is the Azure account's key in base64,"))?;
-                Ok(Arc::new(store))
+                    .map(Store::Azure)
+                    .map_err(|_| unusable("secretKey, which is the Azure account's key in base64,"))
             }
         }
     }
+}
+
+/// What a location leads to.
+enum Store {
+    S3(AmazonS3),
+    Azure(MicrosoftAzure),
 }
 
 /// object_store panics over keys that it cannot put into a header.

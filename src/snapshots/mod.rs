@@ -4,9 +4,13 @@
 
 pub mod bucket;
 pub mod candidates;
+pub mod content;
 pub mod file_name;
 #[cfg(test)]
 mod fixtures;
+pub mod inventory;
+pub mod keys;
+pub mod ledger;
 mod listing;
 pub mod location;
 pub mod problem;
@@ -14,7 +18,10 @@ pub mod tally;
 
 pub use bucket::{Bucket, Look};
 pub use candidates::{Found, Search};
+pub use content::{Content, ReadProblem};
 pub use file_name::FileName;
+pub use inventory::{Inventory, Stored, Wanted};
+pub use ledger::Ledger;
 pub use listing::Limits;
 pub use location::{Connections, Keys, Location};
 pub use problem::BucketProblem;

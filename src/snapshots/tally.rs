@@ -14,11 +14,13 @@ use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::file_name::{FileName, time_from_name, time_in_name};
+use super::ledger::Ledger;
+pub use super::ledger::Next;
 use crate::api::status::{SnapshotsSummary, UserSnapshots};
 
 /// A snapshot that is uploaded later than this after a newer one of the same user is not counted. The vendor uploads
 /// within seconds, and repeats a failed upload for some minutes.
-const LATE: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// `LATE` at the shortest interval of one second, and as much again for bursts.
 const MOST_RECENT: usize = 1_200;
@@ -33,7 +35,7 @@ const MOST_SEQUENCES: usize = 2_000;
 const TIME: usize = 17;
 
 /// Sorts after every key that begins with the same text and goes on with a digit or a dot.
-const AFTER: char = '~';
+pub(super) const AFTER: char = '~';
 
 /// What is counted of one job. Kept in memory by the caller, one for each job.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,15 +65,6 @@ struct Sequence {
     settled: i64,
     recent: BTreeSet<Timestamp>,
     newest: Option<Timestamp>,
-}
-
-/// Where to go on after a key.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Next {
-    /// With the next key.
-    Key,
-    /// After this text; nothing up to it is of interest.
-    After(String),
 }
 
 impl Tally {
@@ -123,24 +116,6 @@ impl Tally {
         self.overflowed
     }
 
-    /// Whether anything is known below this prefix.
-    pub(super) fn knows(&self, prefix: &str) -> bool {
-        self.sequences.range(prefix.to_owned()..).next().is_some_and(|(stem, _)| stem.starts_with(prefix))
-    }
-
-    /// Where the last look below this prefix was cut off.
-    pub(super) fn unfinished(&self, prefix: &str) -> Option<&str> {
-        self.unfinished.get(prefix).map(String::as_str)
-    }
-
-    /// The look below this prefix was cut off after this key, or reached the end.
-    pub(super) fn set_unfinished(&mut self, prefix: &str, after: Option<String>) {
-        match after {
-            Some(after) => self.unfinished.insert(prefix.to_owned(), after),
-            None => self.unfinished.remove(prefix),
-        };
-    }
-
     /// Counts a key, unless it was counted before.
     pub fn see(&mut self, key: &str) -> Next {
         let Some((stem, extension)) = split(key) else { return Next::Key };
@@ -166,6 +141,31 @@ impl Tally {
     fn folded(mut self) -> Before {
         self.before.add(std::mem::take(&mut self.sequences));
         self.before
+    }
+}
+
+impl Ledger for Tally {
+    fn count(&self) -> i64 {
+        Self::count(self)
+    }
+
+    fn knows(&self, prefix: &str) -> bool {
+        self.sequences.range(prefix.to_owned()..).next().is_some_and(|(stem, _)| stem.starts_with(prefix))
+    }
+
+    fn unfinished(&self, prefix: &str) -> Option<&str> {
+        self.unfinished.get(prefix).map(String::as_str)
+    }
+
+    fn set_unfinished(&mut self, prefix: &str, after: Option<String>) {
+        match after {
+            Some(after) => self.unfinished.insert(prefix.to_owned(), after),
+            None => self.unfinished.remove(prefix),
+        };
+    }
+
+    fn see(&mut self, key: &str) -> Next {
+        Self::see(self, key)
     }
 }
 
@@ -240,7 +240,7 @@ impl Sequence {
 }
 
 /// A key as its sequence and its extension, with the digits of a time between them.
-fn split(key: &str) -> Option<(&str, &str)> {
+pub(super) fn split(key: &str) -> Option<(&str, &str)> {
     let dot = key.rfind('.')?;
     let (stem, digits) = key[..dot].split_at_checked(dot.checked_sub(TIME)?)?;
     (stem.ends_with('_') && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some((stem, &key[dot..]))

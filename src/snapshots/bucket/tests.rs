@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::snapshots::fixtures::Service;
+use crate::snapshots::tally::Tally;
 
 const SID: &str = "1cd3d60b784382f12ce30fa615421852";
 const OTHER: &str = "1cd3d60b784382f12ce30fa615421853";

@@ -31,7 +31,9 @@ pub use folder::Folder;
 pub use operator::{Operator, OperatorOptions};
 pub use private_tls::PrivateTls;
 pub use processes::{Process, Program};
-pub use programs::{NodePrograms, Servers, helm_program, operator_program, simulator_program};
+pub use programs::{
+    NodePrograms, Servers, helm_program, operator_program, plugin_program, simulator_program,
+};
 pub use runner::exec;
 pub use s3::{Keys, REGION, Rights, S3};
 pub use simulator::{NotificationEndpoint, Simulator, SimulatorControl, SimulatorOptions};

@@ -128,6 +128,15 @@ pub fn operator_program() -> Result<PathBuf> {
     )
 }
 
+/// The executable of the kubectl plugin: `AGORA_PLUGIN_BIN`, else `kubectl-snapshotjob` of the same build.
+pub fn plugin_program() -> Result<PathBuf> {
+    own_program(
+        "AGORA_PLUGIN_BIN",
+        "kubectl-snapshotjob",
+        "build it with `cargo build --bin kubectl-snapshotjob`, or set AGORA_PLUGIN_BIN",
+    )
+}
+
 fn own_program(variable: &str, program: &str, advice: &'static str) -> Result<PathBuf> {
     let candidates = match std::env::var_os(variable) {
         Some(path) => vec![PathBuf::from(path)],

@@ -114,6 +114,9 @@ fn describe() -> Result<()> {
         "\nThe demo goes on in the background. Its addresses, also in target/demo/env (shell syntax):\n\n{text}"
     );
     println!("  . target/demo/env && kubectl get snapshotjobs -o wide --watch");
+    println!(
+        "  PATH=$PWD/target/debug:$PATH kubectl snapshotjob doctor snapshot-only   # or ls, describe, pictures ..."
+    );
     println!("  curl $SIMULATOR_URL/_sim/sessions        # what the vendor's side sees");
     println!("  curl -X DELETE $SIMULATOR_URL/_sim/channels/httpClient463224/users/101   # a user leaves");
     println!("\nEnd it with: make demo-down");

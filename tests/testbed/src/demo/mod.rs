@@ -19,7 +19,7 @@ pub async fn run() -> Result<()> {
     story::end(&stage).await?;
     stage.clear().await?;
     println!("\nDone: the snapshots were taken, the sessions are over, every process of the demo has ended.");
-    println!("To look around yourself: make demo-up");
+    println!("To look around yourself, by `kubectl snapshotjob` too: make demo-up");
     Ok(())
 }
 

@@ -115,6 +115,9 @@ impl Stage {
             ("AGORA_APP_ID", APP_ID.to_owned()),
             ("AGORA_CUSTOMER_ID", self.simulator.customer_id().to_owned()),
             ("AGORA_CUSTOMER_SECRET", self.simulator.customer_secret().to_owned()),
+            // By these the kubectl plugin reaches the same services as the operator.
+            ("AGORA_SNAPSHOT_AGORA_ENDPOINT", self.simulator.url().to_owned()),
+            ("AGORA_SNAPSHOT_STORAGE_ENDPOINT", self.testbed.s3().endpoint().to_owned()),
             ("OPERATOR_PID", self.operator.process().pid().to_string()),
         ];
         pairs.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect()

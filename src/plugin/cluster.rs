@@ -1,0 +1,101 @@
+//! The cluster as the user's kubeconfig shows it: jobs and the Secrets that they name.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderValue, header};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+
+use super::problem::PluginError;
+use super::settings::Place;
+use crate::api::SnapshotJob;
+use crate::cluster::client::{CALL_LIMIT, CallError, within};
+
+/// Name under which the API server's audit log knows the plugin.
+const USER_AGENT: &str = concat!("kubectl-snapshotjob/", env!("CARGO_PKG_VERSION"));
+
+/// Jobs of one page of a list; a list of all namespaces may be long.
+const PAGE: u32 = 500;
+
+/// The API server and the namespace that is meant.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    pub(super) client: Client,
+    pub(super) namespace: String,
+}
+
+/// Reads the kubeconfig. Nothing is sent yet.
+pub(super) async fn connect(place: &Place) -> Result<Cluster, PluginError> {
+    let told = |error: &dyn std::error::Error| PluginError::NoCluster(error.to_string());
+    let options = KubeConfigOptions { context: place.context.clone(), ..KubeConfigOptions::default() };
+    let mut config = match &place.kubeconfig {
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| told(&error))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await
+        }
+        None => Config::from_kubeconfig(&options).await,
+    }
+    .map_err(|error| told(&error))?;
+    config.headers.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
+    let namespace = place.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).map_err(|error| told(&error))?;
+    Ok(Cluster { client, namespace })
+}
+
+impl Cluster {
+    /// One job.
+    pub(super) async fn job(&self, name: &str) -> Result<SnapshotJob, PluginError> {
+        let jobs: Api<SnapshotJob> = Api::namespaced(self.client.clone(), &self.namespace);
+        match within(CALL_LIMIT, jobs.get_opt(name)).await {
+            Ok(Some(job)) => Ok(job),
+            Ok(None) => Err(PluginError::NoJob { namespace: self.namespace.clone(), name: name.to_owned() }),
+            Err(error) => Err(PluginError::call(
+                format!("get SnapshotJob {name} in namespace {}", self.namespace),
+                &error,
+            )),
+        }
+    }
+
+    /// Jobs of the namespace or of all, by namespace and name.
+    pub(super) async fn jobs(
+        &self,
+        all: bool,
+        selector: Option<&str>,
+    ) -> Result<Vec<SnapshotJob>, PluginError> {
+        let (jobs, place) = match all {
+            true => (Api::<SnapshotJob>::all(self.client.clone()), "all namespaces".to_owned()),
+            false => {
+                let jobs = Api::namespaced(self.client.clone(), &self.namespace);
+                (jobs, format!("namespace {}", self.namespace))
+            }
+        };
+        let mut params = ListParams::default().limit(PAGE);
+        params.label_selector = selector.map(str::to_owned);
+        let mut found = vec![];
+        loop {
+            let page =
+                within(CALL_LIMIT, jobs.list(&params)).await.map_err(|error| match error.is_not_found() {
+                    true => PluginError::NotInstalled,
+                    false => PluginError::call(format!("list SnapshotJobs in {place}"), &error),
+                })?;
+            found.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The data of a Secret; `None` where there is none of this name.
+    pub(super) async fn secret(&self, name: &str) -> Result<Option<BTreeMap<String, Vec<u8>>>, PluginError> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found: Result<_, CallError> = within(CALL_LIMIT, secrets.get_opt(name)).await;
+        let what = || format!("get Secret {name} in namespace {}", self.namespace);
+        let found = found.map_err(|error| PluginError::call(what(), &error))?;
+        Ok(found.map(|secret| {
+            secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()
+        }))
+    }
+}

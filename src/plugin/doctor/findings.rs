@@ -1,0 +1,220 @@
+//! Everything that `doctor` can find, with what it means and what to do. docs/why-no-snapshots.md is this table.
+
+use super::Check;
+
+/// A reason why snapshots do not come, or may not come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Finding {
+    /// The user may not read a Secret.
+    SecretUnseen,
+    /// A Secret is missing, or a key in it, or its value cannot be used.
+    SecretUnusable,
+    /// The vendor refused customer id and secret.
+    Unauthorized,
+    /// The vendor refused the App ID.
+    AppIdInvalid,
+    /// The vendor suspended the account.
+    AccountSuspended,
+    /// The vendor could not be reached from here.
+    VendorUnreachable,
+    /// The vendor refused for another reason.
+    VendorRefused,
+    /// The storage service refused the keys.
+    StorageKeysRefused,
+    /// The keys may not list.
+    ListingDenied,
+    /// The bucket does not exist, or not in this region.
+    BucketNotFound,
+    /// The storage service could not be reached, or where it is cannot be told.
+    StorageUnreachable,
+    /// The operator found that the bucket takes no files.
+    StorageNotWritable,
+    /// The recorder's token is over, or was made for something else.
+    TokenUnusable,
+    /// The vendor's quota of concurrent sessions is used up.
+    QuotaExhausted,
+    /// No operator has looked at the job.
+    NotLookedAfter,
+    /// The job is suspended.
+    Suspended,
+    /// The job is complete.
+    Completed,
+    /// The job failed, or a person is needed.
+    Failed,
+    /// No session is confirmed at the moment.
+    NoSession,
+    /// The first snapshot is not due yet.
+    NotDueYet,
+    /// A session runs and nothing arrives.
+    NothingArrives,
+}
+
+impl Finding {
+    /// All of them, in the order of the checks.
+    pub const ALL: [Self; 21] = [
+        Self::SecretUnseen,
+        Self::SecretUnusable,
+        Self::Unauthorized,
+        Self::AppIdInvalid,
+        Self::AccountSuspended,
+        Self::VendorUnreachable,
+        Self::VendorRefused,
+        Self::StorageKeysRefused,
+        Self::ListingDenied,
+        Self::BucketNotFound,
+        Self::StorageUnreachable,
+        Self::StorageNotWritable,
+        Self::TokenUnusable,
+        Self::QuotaExhausted,
+        Self::NotLookedAfter,
+        Self::Suspended,
+        Self::Completed,
+        Self::Failed,
+        Self::NoSession,
+        Self::NotDueYet,
+        Self::NothingArrives,
+    ];
+
+    /// Whether something is wrong, rather than only worth knowing.
+    pub const fn is_wrong(self) -> bool {
+        !matches!(
+            self,
+            Self::SecretUnseen | Self::ListingDenied | Self::Suspended | Self::Completed | Self::NotDueYet
+        )
+    }
+
+    /// The check that finds it.
+    pub const fn check(self) -> Check {
+        match self {
+            Self::SecretUnseen | Self::SecretUnusable => Check::Secrets,
+            Self::Unauthorized
+            | Self::AppIdInvalid
+            | Self::AccountSuspended
+            | Self::VendorUnreachable
+            | Self::VendorRefused => Check::Vendor,
+            Self::StorageKeysRefused
+            | Self::ListingDenied
+            | Self::BucketNotFound
+            | Self::StorageUnreachable
+            | Self::StorageNotWritable => Check::Storage,
+            Self::TokenUnusable => Check::Token,
+            Self::QuotaExhausted => Check::Quota,
+            Self::NotLookedAfter | Self::Suspended | Self::Completed | Self::Failed | Self::NoSession => {
+                Check::Channel
+            }
+            Self::NotDueYet | Self::NothingArrives => Check::Snapshots,
+        }
+    }
+
+    /// What it means.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::SecretUnseen => {
+                "you may not read a Secret of the job, so what depends on it is not checked"
+            }
+            Self::SecretUnusable => "a Secret, or a key in it, is missing or cannot be used",
+            Self::Unauthorized => "Agora refuses customer id and secret for this App ID",
+            Self::AppIdInvalid => "Agora does not know the App ID, or cloud recording is not enabled for it",
+            Self::AccountSuspended => "Agora suspended the account",
+            Self::VendorUnreachable => "Agora's API cannot be reached from here",
+            Self::VendorRefused => {
+                "Agora refuses a session with this spec, or answers with a fault of its own"
+            }
+            Self::StorageKeysRefused => "the storage service refuses the keys",
+            Self::ListingDenied => "the keys may not list the bucket, so what has arrived is not known",
+            Self::BucketNotFound => "the bucket does not exist, or not in this region",
+            Self::StorageUnreachable => {
+                "the storage service cannot be reached from here, or not be found by the spec"
+            }
+            Self::StorageNotWritable => "the operator found that the bucket takes no files",
+            Self::TokenUnusable => {
+                "the recorder's token is over, or was made for another channel, uid or App ID"
+            }
+            Self::QuotaExhausted => "Agora's quota of concurrent sessions is used up",
+            Self::NotLookedAfter => "no operator has looked at the job",
+            Self::Suspended => "the job is suspended",
+            Self::Completed => "the job is complete",
+            Self::Failed => "the job failed, or waits for a person",
+            Self::NoSession => "no confirmed session runs at the moment",
+            Self::NotDueYet => "a session runs, and its first snapshot is not due yet",
+            Self::NothingArrives => "a session runs, and nothing arrives",
+        }
+    }
+
+    /// What to do.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::SecretUnseen => "ask somebody who may to run doctor, or for the right `get` on this Secret",
+            Self::SecretUnusable => "create or correct the Secret; the operator looks again by itself",
+            Self::Unauthorized => "copy both anew from Agora's console (RESTful API) into the Secret",
+            Self::AppIdInvalid => {
+                "correct spec.channel.appId; enable cloud recording for it in Agora's console"
+            }
+            Self::AccountSuspended => "settle it with Agora, then restart the job by its annotation",
+            Self::VendorUnreachable => {
+                "check DNS, proxy and firewall here and for the operator, and --agora-endpoint"
+            }
+            Self::VendorRefused => "read Agora's words and correct what they name, or try again later",
+            Self::StorageKeysRefused => "correct accessKey and secretKey in the Secret",
+            Self::ListingDenied => "allow listing, or name keys that may in storage.readerCredentialsRef",
+            Self::BucketNotFound => "correct storage.bucket and storage.region, or create the bucket",
+            Self::StorageUnreachable => {
+                "check network, storage.endpoint, storage.region and --storage-endpoint"
+            }
+            Self::StorageNotWritable => {
+                "allow the keys of storage.credentialsRef to put objects below the prefix"
+            }
+            Self::TokenUnusable => {
+                "put a new token into the Secret, or the project's appCertificate for the operator to make them"
+            }
+            Self::QuotaExhausted => "stop sessions that are not needed, or ask Agora for more",
+            Self::NotLookedAfter => "see whether the operator runs and watches this namespace",
+            Self::Suspended => "set spec.suspend to false",
+            Self::Completed => {
+                "to run it again, set the annotation agora-snapshot.dev/restart to a new value"
+            }
+            Self::Failed => {
+                "mend what its message names; an edit of the spec or the restart annotation revives it"
+            }
+            Self::NoSession => "wait for what the message says; look at the events of the job",
+            Self::NotDueYet => "wait one interval and some seconds for the upload",
+            Self::NothingArrives => {
+                "see that somebody in the channel sends video, that spec.channel.profile, name and encryption are those \
+                 of the clients, that spec.subscription lets them in, and that Agora may write to the bucket"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table as the document has it.
+    fn rows() -> String {
+        let row = |finding: &Finding| {
+            let weight = if finding.is_wrong() { "wrong" } else { "note" };
+            format!(
+                "| {} | `{finding:?}` | {weight} | {} | {} |\n",
+                finding.check().name(),
+                finding.meaning(),
+                finding.advice()
+            )
+        };
+        Finding::ALL.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_document_has_every_finding_as_doctor_tells_it() {
+        let document = include_str!("../../../docs/why-no-snapshots.md");
+        let table: String =
+            document.lines().filter(|line| line.contains(" | `")).map(|line| format!("{line}\n")).collect();
+        assert_eq!(table, rows(), "docs/why-no-snapshots.md must have these rows:\n{}", rows());
+    }
+
+    #[test]
+    fn findings_stand_in_the_order_of_their_checks() {
+        let checks: Vec<_> = Finding::ALL.iter().map(|finding| finding.check()).collect();
+        assert!(checks.is_sorted(), "{checks:?}");
+    }
+}

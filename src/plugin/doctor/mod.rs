@@ -1,0 +1,336 @@
+//! `doctor`: why a job has no snapshots, from the Secrets to the bucket, each step with ok or what to do.
+//!
+//! Changes nothing and bills nothing: the vendor is asked for the state of the running session, or for a resourceId that
+//! is never used, which costs nothing; the bucket is only listed.
+
+mod findings;
+mod vendor;
+
+pub use findings::Finding;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::age::age;
+use super::bucket::JobBucket;
+use super::cluster::Cluster;
+use super::ls::{condition, print};
+use super::problem::{PluginError, words};
+use super::settings::Reach;
+use super::snapshots::LIMITS;
+use super::table::plain;
+use crate::agora::material::{Account, Material, MaterialProblem, Secrets, secret_names};
+use crate::api::conditions::{ConditionType, Reason};
+use crate::api::{SnapshotJob, SnapshotJobSpec};
+use crate::lifecycle::recorder;
+use crate::snapshots::{BucketProblem, Inventory, Wanted};
+
+/// One step of the walk.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Check {
+    /// The Secrets that the job names.
+    Secrets,
+    /// Customer id, secret and App ID.
+    Vendor,
+    /// The bucket.
+    Storage,
+    /// The recorder's token.
+    Token,
+    /// The quota of concurrent sessions.
+    Quota,
+    /// The session in the channel.
+    Channel,
+    /// What arrives.
+    Snapshots,
+}
+
+impl Check {
+    /// As it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Secrets => "Secrets",
+            Self::Vendor => "vendor credentials",
+            Self::Storage => "storage",
+            Self::Token => "token",
+            Self::Quota => "quota",
+            Self::Channel => "channel",
+            Self::Snapshots => "snapshots",
+        }
+    }
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    Ok(Check, String),
+    Found(Finding, String),
+    Skipped(Check, String),
+}
+
+impl Verdict {
+    fn is_wrong(&self) -> bool {
+        matches!(self, Self::Found(finding, _) if finding.is_wrong())
+    }
+
+    fn line(&self) -> String {
+        let (mark, check, what, advice) = match self {
+            Self::Ok(check, what) => ("ok", *check, what, None),
+            Self::Skipped(check, what) => ("skip", *check, what, None),
+            Self::Found(finding, what) => {
+                let mark = if finding.is_wrong() { "FAIL" } else { "note" };
+                (mark, finding.check(), what, Some((finding, finding.advice())))
+            }
+        };
+        let mut text = format!("{mark:<6}{}: {}\n", check.name(), plain(what));
+        if let Some((finding, advice)) = advice {
+            // Writing to a text does not fail.
+            let _written = writeln!(text, "      {finding:?}: {advice}");
+        }
+        text
+    }
+}
+
+/// Walks through everything; whether all is well.
+pub(super) async fn run(cluster: &Cluster, reach: &Reach, name: &str) -> Result<bool, PluginError> {
+    let job = cluster.job(name).await?;
+    let now = Timestamp::now();
+    let (secrets, unseen) = read_secrets(cluster, &job.spec).await?;
+    let mut verdicts = of_secrets(&job.spec, &secrets, &unseen, now);
+    let account = Account::from_secret(&job.spec.credentials_ref.name, &secrets);
+    verdicts.push(match &account {
+        Ok(account) => vendor::ask(reach, &job, account, &cluster.namespace).await?,
+        Err(_) => Verdict::Skipped(Check::Vendor, "its Secret is not usable or not seen".into()),
+    });
+    let (of_storage, inventory) = look_into_bucket(cluster, reach, &job, now).await?;
+    verdicts.push(of_storage);
+    verdicts.extend(condition_is(&job, ConditionType::StorageWritable, Finding::StorageNotWritable));
+    verdicts.push(of_token(&job, &secrets, &unseen, now));
+    verdicts.push(of_quota(&job));
+    verdicts.push(of_channel(&job));
+    verdicts.push(of_snapshots(&job, inventory.as_ref(), now));
+    for verdict in &verdicts {
+        print(&verdict.line())?;
+    }
+    let wrong = verdicts.iter().filter(|verdict| verdict.is_wrong()).count();
+    print(&match wrong {
+        0 => "Nothing is wrong. Nothing was changed and nothing was billed by looking.\n".to_owned(),
+        wrong => format!("{wrong} wrong. Nothing was changed and nothing was billed by looking.\n"),
+    })?;
+    Ok(wrong == 0)
+}
+
+/// The Secrets of the job, and the names of those that the user may not read.
+async fn read_secrets(
+    cluster: &Cluster,
+    spec: &SnapshotJobSpec,
+) -> Result<(Secrets, BTreeSet<String>), PluginError> {
+    let mut names = secret_names(spec);
+    names.extend(spec.storage.reader_credentials_ref.iter().map(|reference| reference.name.clone()));
+    let (mut secrets, mut unseen) = (Secrets::new(), BTreeSet::new());
+    for name in names {
+        match cluster.secret(&name).await {
+            Ok(data) => {
+                secrets.insert(name, data);
+            }
+            Err(PluginError::Forbidden { .. }) => {
+                unseen.insert(name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((secrets, unseen))
+}
+
+fn recorder_uid(job: &SnapshotJob) -> i64 {
+    let namespace = job.namespace().unwrap_or_default();
+    let running =
+        job.status.iter().flat_map(|status| &status.sessions).map(|session| session.recorder_uid).next();
+    running
+        .or_else(|| recorder::uids(&job.spec, &namespace, &job.name_any()).first().copied())
+        .unwrap_or_default()
+}
+
+fn gather(
+    job_spec: &SnapshotJobSpec,
+    uid: i64,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<Material, MaterialProblem> {
+    // The token is looked at and dropped; its salt does not matter.
+    Material::gather(job_spec, uid, secrets, now, 1)
+}
+
+fn is_of_token(problem: &MaterialProblem) -> bool {
+    match problem {
+        MaterialProblem::TokenExpired { .. } | MaterialProblem::TokenForOther { .. } => true,
+        MaterialProblem::SecretMissing { .. }
+        | MaterialProblem::KeyMissing { .. }
+        | MaterialProblem::Unusable { .. } => false,
+    }
+}
+
+fn of_secrets(
+    spec: &SnapshotJobSpec,
+    secrets: &Secrets,
+    unseen: &BTreeSet<String>,
+    now: Timestamp,
+) -> Vec<Verdict> {
+    let mut verdicts: Vec<_> = unseen
+        .iter()
+        .map(|name| Verdict::Found(Finding::SecretUnseen, format!("you may not read Secret {name}")))
+        .collect();
+    for (name, data) in secrets {
+        if data.is_none() {
+            verdicts.push(Verdict::Found(Finding::SecretUnusable, format!("Secret {name} does not exist")));
+        }
+    }
+    if verdicts.is_empty() {
+        let uid = spec.channel.recorders.iter().flatten().map(|recorder| recorder.uid).next().unwrap_or(1);
+        verdicts.push(match gather(spec, uid, secrets, now).err().filter(|problem| !is_of_token(problem)) {
+            Some(problem) => Verdict::Found(Finding::SecretUnusable, problem.to_string()),
+            None => {
+                let names: Vec<&str> = secrets.keys().map(String::as_str).collect();
+                Verdict::Ok(Check::Secrets, format!("{} have what is needed", names.join(", ")))
+            }
+        });
+    }
+    verdicts
+}
+
+async fn look_into_bucket(
+    cluster: &Cluster,
+    reach: &Reach,
+    job: &SnapshotJob,
+    now: Timestamp,
+) -> Result<(Verdict, Option<Inventory>), PluginError> {
+    let mut inventory = Inventory::new(Wanted { user: None, since: now.checked_sub(patience(job)).ok() });
+    let looked = match JobBucket::open(cluster, reach, job).await {
+        Ok(bucket) => bucket.look(job, &mut inventory, LIMITS).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    let skipped = |what: String| (Verdict::Skipped(Check::Storage, what), None);
+    Ok(match looked {
+        Ok(()) => {
+            let bucket = &job.spec.storage.bucket;
+            let what = match super::bucket::sids(job).is_empty() {
+                true => {
+                    format!("the keys fit bucket {bucket}; nothing was asked, as there was no session yet")
+                }
+                false => format!("bucket {bucket} can be listed"),
+            };
+            (Verdict::Ok(Check::Storage, what), Some(inventory))
+        }
+        Err(PluginError::Bucket(problem)) => (Verdict::Found(of_bucket(&problem), words(&problem)), None),
+        // Told among the Secrets.
+        Err(
+            error @ (PluginError::Forbidden { .. } | PluginError::NoSecret { .. } | PluginError::Keys(_)),
+        ) => skipped(error.to_string()),
+        Err(error) => return Err(error),
+    })
+}
+
+fn of_bucket(problem: &BucketProblem) -> Finding {
+    match problem {
+        BucketProblem::AccessDenied(_) | BucketProblem::NoStartAfter => Finding::ListingDenied,
+        BucketProblem::WrongKeys(_) => Finding::StorageKeysRefused,
+        BucketProblem::NoSuchBucket(_) | BucketProblem::WrongRegion(_) => Finding::BucketNotFound,
+        BucketProblem::Throttled(_)
+        | BucketProblem::Unreachable
+        | BucketProblem::TimedOut
+        | BucketProblem::Fault(_)
+        | BucketProblem::Unsupported(_) => Finding::StorageUnreachable,
+    }
+}
+
+fn condition_is(job: &SnapshotJob, kind: ConditionType, finding: Finding) -> Option<Verdict> {
+    let found = condition(job, kind).filter(|condition| condition.status == "False")?;
+    Some(Verdict::Found(finding, format!("{}: {}", found.reason, found.message)))
+}
+
+fn of_token(job: &SnapshotJob, secrets: &Secrets, unseen: &BTreeSet<String>, now: Timestamp) -> Verdict {
+    if !unseen.is_empty() {
+        return Verdict::Skipped(Check::Token, "a Secret is not seen".into());
+    }
+    match gather(&job.spec, recorder_uid(job), secrets, now) {
+        Ok(Material { token_end: Some(end), .. }) => {
+            Verdict::Ok(Check::Token, format!("the recorder's token is good until {end:.0}"))
+        }
+        Ok(_) => Verdict::Ok(
+            Check::Token,
+            "the recorder joins without a token; right unless the project's App Certificate is enabled"
+                .into(),
+        ),
+        Err(problem) if is_of_token(&problem) => Verdict::Found(Finding::TokenUnusable, problem.to_string()),
+        Err(_) => Verdict::Skipped(Check::Token, "a Secret is not usable".into()),
+    }
+}
+
+fn of_quota(job: &SnapshotJob) -> Verdict {
+    match condition(job, ConditionType::Ready) {
+        Some(ready) if Reason::parse(&ready.reason) == Some(Reason::QuotaQueued) => {
+            Verdict::Found(Finding::QuotaExhausted, ready.message.clone())
+        }
+        Some(_) | None => Verdict::Ok(Check::Quota, "the job does not wait for it".into()),
+    }
+}
+
+fn of_channel(job: &SnapshotJob) -> Verdict {
+    let Some(ready) = condition(job, ConditionType::Ready) else {
+        return Verdict::Found(Finding::NotLookedAfter, "the job has no condition Ready".into());
+    };
+    let told = format!("{}: {}", ready.reason, ready.message);
+    let is = |kind, value: &str| condition(job, kind).is_some_and(|condition| condition.status == value);
+    let finding = match () {
+        () if is(ConditionType::Succeeded, "True") => Finding::Completed,
+        () if is(ConditionType::Succeeded, "False") || is(ConditionType::Stalled, "True") => Finding::Failed,
+        () if Reason::parse(&ready.reason) == Some(Reason::Capturing) => {
+            return Verdict::Ok(Check::Channel, ready.message.clone());
+        }
+        () if job.spec.suspend => Finding::Suspended,
+        () => Finding::NoSession,
+    };
+    Verdict::Found(finding, told)
+}
+
+/// So long a snapshot may be late: some intervals, and time for the upload.
+fn patience(job: &SnapshotJob) -> SignedDuration {
+    SignedDuration::from_secs(i64::from(job.spec.interval_seconds) * 3 + 60)
+}
+
+fn of_snapshots(job: &SnapshotJob, inventory: Option<&Inventory>, now: Timestamp) -> Verdict {
+    if let Some(verdict) = condition_is(job, ConditionType::SnapshotsArriving, Finding::NothingArrives) {
+        return verdict;
+    }
+    let Some(inventory) = inventory else {
+        return Verdict::Skipped(Check::Snapshots, "the bucket could not be looked into".into());
+    };
+    if let Some(newest) = inventory.newest() {
+        let users = inventory.users().len();
+        let plural = if users == 1 { "" } else { "s" };
+        let ago = age(newest.taken, now);
+        return Verdict::Ok(Check::Snapshots, format!("of {users} user{plural}, the newest {ago} ago"));
+    }
+    let sessions = job.status.iter().flat_map(|status| &status.sessions);
+    let confirmed = sessions.filter_map(|session| session.confirm_time.as_ref()).map(|time| time.0).min();
+    let Some(confirmed) = confirmed else {
+        return Verdict::Skipped(Check::Snapshots, "no session runs, so none are expected".into());
+    };
+    let running = now.duration_since(confirmed);
+    match running < patience(job) {
+        true => Verdict::Found(
+            Finding::NotDueYet,
+            format!("the session was confirmed {} ago", age(confirmed, now)),
+        ),
+        false => Verdict::Found(
+            Finding::NothingArrives,
+            format!(
+                "none in the last {}, though the session was confirmed {} ago",
+                super::age::span(patience(job).as_secs()),
+                age(confirmed, now)
+            ),
+        ),
+    }
+}
