@@ -1,7 +1,7 @@
 //! What a job has cost so far, as far as its status tells: the time that its sessions ran.
 //!
-//! The vendor bills a session from its start to its end, for each user whose video it subscribes to; how many those
-//! were is not in the status, nor are sessions before the last ten.
+//! The vendor bills a session from its start to its end, whatever the interval and the number of users; with recording
+//! the price of a minute depends on the resolution. Sessions before the last ten are not in the status.
 
 use jiff::Timestamp;
 
@@ -48,8 +48,8 @@ impl SessionTime {
         let (sessions, plural) = (self.sessions, if self.sessions == 1 { "" } else { "s" });
         let growing = if self.running > 0 { ", and growing" } else { "" };
         format!(
-            "{} billed minutes in {sessions} session{plural} ({}){growing}; the vendor counts them for each user whose \
-             video was subscribed to",
+            "{} billed minutes in {sessions} session{plural} ({}){growing}; the interval and the number of users make no \
+             difference, with recording the resolution does",
             self.minutes(),
             span(self.seconds)
         )
