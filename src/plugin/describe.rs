@@ -53,7 +53,7 @@ pub(super) fn text(job: &SnapshotJob, now: Timestamp) -> String {
     ];
     for (heading, section) in sections {
         let _written = match section.is_empty() {
-            true => write!(text, "{heading}: none\n"),
+            true => writeln!(text, "{heading}: none"),
             false => write!(text, "{heading}:\n{}", indented(&section)),
         };
     }

@@ -148,6 +148,7 @@ pub struct Wanted {
 }
 
 /// Whose completions.
+#[expect(clippy::enum_variant_names, reason = "PowerShell is its name")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Shell {
     /// For `kubectl-snapshotjob` in bash.

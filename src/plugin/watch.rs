@@ -31,8 +31,8 @@ pub(super) async fn run(cluster: &Cluster, all: bool, selector: Option<&str>) ->
         true => Api::all(cluster.client.clone()),
         false => Api::namespaced(cluster.client.clone(), &cluster.namespace),
     };
-    let mut config = watcher::Config::default();
-    config.label_selector = selector.map(str::to_owned);
+    let config =
+        watcher::Config { label_selector: selector.map(str::to_owned), ..watcher::Config::default() };
     let mut events = watcher(jobs, config).default_backoff().boxed();
     let screen = std::io::stdout().is_terminal();
     let mut known = BTreeMap::new();
