@@ -14,6 +14,7 @@ pub mod client;
 pub mod endpoints;
 mod exchange;
 pub mod material;
+pub mod notification;
 pub mod observe;
 pub mod regions;
 pub mod reply;

@@ -27,6 +27,7 @@ pub mod said;
 pub mod spec_hash;
 pub mod start;
 pub mod timing;
+pub mod told;
 pub mod words;
 
 #[cfg(test)]

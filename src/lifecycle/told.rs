@@ -1,0 +1,209 @@
+//! What the vendor told of one session, in notifications that arrive late, doubled, out of order, or never.
+//!
+//! Every part is a maximum: of two that speak of the same the later by the vendor's own clock stays. So neither order nor
+//! repetition makes a difference, and nothing has to be remembered to tell a copy. Nothing here proves anything alone:
+//! what follows is decided with the answers to queries.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+/// Entries that are kept of each kind, those with the newest times. A session has at most four recorder uids, one for each
+/// activation of the vendor's failover, and a handful of troubles.
+const MOST_UIDS: usize = 8;
+const MOST_TROUBLES: usize = 16;
+/// The vendor records at most 17 users at once; those who left long ago are of no account.
+const MOST_USERS: usize = 64;
+
+/// One notification about a session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tiding {
+    /// The vendor's sid.
+    pub sid: String,
+    /// Channel name.
+    pub channel: String,
+    /// Recorder uid that it speaks of: after a failover another than the session was started with.
+    pub uid: i64,
+    /// When it happened, by the vendor's clock.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to a session, as far as a decision depends on it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// 40: the recorder is in the channel.
+    Joined,
+    /// 1: an error.
+    Error(Trouble),
+    /// 2: a warning.
+    Warning(Trouble),
+    /// 11: the process that took the snapshots ended.
+    Exited {
+        /// Whether it ended as it should.
+        normally: bool,
+    },
+    /// 12: another process takes the snapshots from now on.
+    FailedOver {
+        /// Its recorder uid.
+        new_uid: i64,
+    },
+    /// 31: everything is in the user's bucket.
+    Uploaded,
+    /// 32: everything is uploaded, some of it into the vendor's backup, from where it is forwarded.
+    BackedUp,
+    /// 41: the recorder left the channel.
+    Left {
+        /// Bits of the vendor's `leaveCode`.
+        code: i64,
+    },
+    /// 44: a user's video begins or ceases to be received.
+    Video {
+        /// RTC uid of the user.
+        user: i64,
+        /// Whether it is received.
+        received: bool,
+    },
+    /// 45: a snapshot was taken and uploaded.
+    Snapshot {
+        /// Its object key.
+        file: String,
+    },
+    /// Anything else: it tells that the session was there.
+    Other,
+}
+
+/// A part of the vendor's service, and what it reports.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Trouble {
+    /// 0 recorder, 1 uploader, 2 service, 6 web page.
+    pub module: i64,
+    /// The vendor's `errorCode` or `warnCode`.
+    pub code: i64,
+    /// The vendor's `errorLevel`: 1 debug to 5 fatal; 0 for a warning.
+    pub level: i64,
+}
+
+/// The bit of `leaveCode` that says that nobody else was in the channel for the idle time.
+const NO_USERS: i64 = 4;
+
+/// All that was told of one session.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Told {
+    heard: Option<Timestamp>,
+    joined: Option<Timestamp>,
+    failover: Option<(Timestamp, i64)>,
+    exits: BTreeMap<i64, (Timestamp, bool)>,
+    leaves: BTreeMap<i64, (Timestamp, i64)>,
+    errors: BTreeMap<Trouble, Timestamp>,
+    warnings: BTreeMap<Trouble, Timestamp>,
+    videos: BTreeMap<i64, (Timestamp, bool)>,
+    snapshot: Option<(Timestamp, String)>,
+    uploaded: Option<Timestamp>,
+    backed_up: Option<Timestamp>,
+}
+
+impl Told {
+    /// Takes a tiding in.
+    pub fn hear(&mut self, tiding: &Tiding) {
+        let Tiding { uid, time, event, sid: _, channel: _ } = tiding;
+        let (uid, time) = (*uid, *time);
+        later(&mut self.heard, time);
+        match event {
+            Event::Joined => later(&mut self.joined, time),
+            Event::Error(trouble) => newest(&mut self.errors, *trouble, time, MOST_TROUBLES),
+            Event::Warning(trouble) => newest(&mut self.warnings, *trouble, time, MOST_TROUBLES),
+            Event::Exited { normally } => newest(&mut self.exits, uid, (time, *normally), MOST_UIDS),
+            Event::FailedOver { new_uid } => later(&mut self.failover, (time, *new_uid)),
+            Event::Uploaded => later(&mut self.uploaded, time),
+            Event::BackedUp => later(&mut self.backed_up, time),
+            Event::Left { code } => newest(&mut self.leaves, uid, (time, *code), MOST_UIDS),
+            Event::Video { user, received } => {
+                newest(&mut self.videos, *user, (time, *received), MOST_USERS);
+            }
+            Event::Snapshot { file } => later(&mut self.snapshot, (time, file.clone())),
+            Event::Other => {}
+        }
+    }
+
+    /// When anything was last told, by the vendor's clock.
+    pub fn heard(&self) -> Option<Timestamp> {
+        self.heard
+    }
+
+    /// When the recorder came into the channel.
+    pub fn joined(&self) -> Option<Timestamp> {
+        self.joined
+    }
+
+    /// Whether the vendor moved the session to another server.
+    pub fn failed_over(&self) -> bool {
+        self.failover.is_some()
+    }
+
+    /// The recorder uid that the session has now, started with `first`.
+    pub fn uid(&self, first: i64) -> i64 {
+        self.failover.map_or(first, |(_, uid)| uid)
+    }
+
+    /// How the newest process of the session ended, if that was told: when, and whether normally. The former one of a
+    /// failover ends, too, and says nothing about the session.
+    pub fn exit(&self, first: i64) -> Option<(Timestamp, bool)> {
+        self.exits.get(&self.uid(first)).copied()
+    }
+
+    /// Whether the newest process left because nobody was in the channel.
+    pub fn left_for_nobody(&self, first: i64) -> bool {
+        self.leaves.get(&self.uid(first)).is_some_and(|(_, code)| code & NO_USERS != 0)
+    }
+
+    /// Errors with the time of the newest of each kind.
+    pub fn errors(&self) -> impl Iterator<Item = (Trouble, Timestamp)> {
+        self.errors.iter().map(|(trouble, time)| (*trouble, *time))
+    }
+
+    /// Warnings with the time of the newest of each kind.
+    pub fn warnings(&self) -> impl Iterator<Item = (Trouble, Timestamp)> {
+        self.warnings.iter().map(|(trouble, time)| (*trouble, *time))
+    }
+
+    /// Users whose video is received, by what was last told of each. `None`: nothing was told of any.
+    pub fn senders(&self) -> Option<usize> {
+        let senders = self.videos.values().filter(|(_, received)| *received).count();
+        (!self.videos.is_empty()).then_some(senders)
+    }
+
+    /// The newest snapshot: when it was told of, and its object key.
+    pub fn snapshot(&self) -> Option<(Timestamp, &str)> {
+        self.snapshot.as_ref().map(|(time, file)| (*time, file.as_str()))
+    }
+
+    /// When everything was last called uploaded into the user's bucket, and when into the vendor's backup.
+    pub fn uploads(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        (self.uploaded, self.backed_up)
+    }
+}
+
+/// Keeps the greater one.
+fn later<T: Ord>(kept: &mut Option<T>, new: T) {
+    if kept.as_ref().is_none_or(|kept| *kept < new) {
+        *kept = Some(new);
+    }
+}
+
+/// Keeps the greater value of each key, and of the keys those with the greatest values. What is dropped once would be
+/// dropped in any order, for values only grow.
+fn newest<K: Copy + Ord, V: Copy + Ord>(kept: &mut BTreeMap<K, V>, key: K, value: V, most: usize) {
+    let entry = kept.entry(key).or_insert(value);
+    *entry = (*entry).max(value);
+    while kept.len() > most {
+        let Some(least) = kept.iter().min_by_key(|(key, value)| (**value, **key)).map(|(key, _)| *key) else {
+            return;
+        };
+        kept.remove(&least);
+    }
+}
+
+#[cfg(test)]
+mod tests;
