@@ -41,7 +41,7 @@ torture: servers ## The evidence of docs/reliability.md at its deepest: hours
 
 .PHONY: fuzz
 fuzz: $(FUZZ)/bin/cargo-fuzz ## Each fuzz target under libFuzzer for FUZZ_SECONDS (60); wants a C++ compiler
-	@for target in answers names secrets stored wire; do \
+	@for target in answers names notices secrets stored wire; do \
 	  echo "fuzz: $$target for $(FUZZ_SECONDS) s"; found=$$(mktemp -d) && \
 	  RUSTC_BOOTSTRAP=1 PATH="$(FUZZ)/bin:$$PATH" $(CARGO) fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz -s none $$target \
 	    $$found tests/fuzzing/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -verbosity=1 || exit 1; \

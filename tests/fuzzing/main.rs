@@ -53,6 +53,11 @@ fn names_in_a_bucket() {
 }
 
 #[test]
+fn notifications_of_anybody() {
+    run(&Target { name: "notices", check: always!(targets::notices::check), inputs: 8_000 });
+}
+
+#[test]
 fn objects_read_back() {
     run(&Target { name: "stored", check: targets::stored::check, inputs: 3_000 });
 }

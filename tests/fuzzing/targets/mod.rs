@@ -3,6 +3,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod names;
+pub(crate) mod notices;
 pub(crate) mod secrets;
 pub(crate) mod stored;
 pub(crate) mod wire;
