@@ -60,9 +60,9 @@ pub fn read(body: &[u8]) -> Option<Tiding> {
         return None;
     }
     Some(Tiding {
-        sid: payload.sid.or(sid).filter(|sid| !sid.is_empty())?,
+        sid: [payload.sid, sid].into_iter().flatten().find(|sid| !sid.is_empty())?,
         channel: payload.cname.unwrap_or_default(),
-        uid: number(&payload.uid)?,
+        uid: uid(&payload.uid)?,
         time: Timestamp::from_millisecond(payload.sendts).ok()?,
         event: event(event_type, &payload.details),
     })
@@ -103,18 +103,23 @@ fn event(event_type: i64, details: &Value) -> Event {
         1 => trouble(field("errorCode")).map(Event::Error),
         2 => trouble(field("warnCode")).map(Event::Warning),
         11 => field("exitStatus").map(|status| Event::Exited { normally: status == 0 }),
-        12 => field("newUid").map(|new_uid| Event::FailedOver { new_uid }),
-        31 => Some(Event::Uploaded),
-        32 => Some(Event::BackedUp),
+        12 => uid(&details["newUid"]).map(|new_uid| Event::FailedOver { new_uid }),
+        31 => (field("status") == Some(0)).then_some(Event::Uploaded),
+        32 => (field("status") == Some(0)).then_some(Event::BackedUp),
         40 => (field("status") == Some(0)).then_some(Event::Joined),
         41 => field("leaveCode").map(|code| Event::Left { code }),
-        44 => field("streamUid")
+        44 => uid(&details["streamUid"])
             .zip(field("state"))
             .map(|(user, state)| Event::Video { user, received: state == 0 }),
         45 => details["fileName"].as_str().map(|file| Event::Snapshot { file: file.to_owned() }),
         _ => None,
     };
     understood.unwrap_or(Event::Other)
+}
+
+/// A uid: 1 to 4,294,967,295. It may go into a call, where another number would be refused.
+fn uid(value: &Value) -> Option<i64> {
+    number(value).filter(|uid| (1..=i64::from(u32::MAX)).contains(uid))
 }
 
 /// A number, or one in a string: the vendor writes uids both ways.

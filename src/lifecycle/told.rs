@@ -85,6 +85,15 @@ pub struct Trouble {
     pub level: i64,
 }
 
+/// How a process of the vendor's ended. Of two words from the same millisecond the worse one counts.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Exit {
+    /// As it should.
+    Normal,
+    /// It did not mean to.
+    Abnormal,
+}
+
 /// The bit of `leaveCode` that says that nobody else was in the channel for the idle time.
 const NO_USERS: i64 = 4;
 
@@ -94,7 +103,8 @@ pub struct Told {
     heard: Option<Timestamp>,
     joined: Option<Timestamp>,
     failover: Option<(Timestamp, i64)>,
-    exits: BTreeMap<i64, (Timestamp, bool)>,
+    uids: BTreeMap<i64, Timestamp>,
+    exits: BTreeMap<i64, (Timestamp, Exit)>,
     leaves: BTreeMap<i64, (Timestamp, i64)>,
     errors: BTreeMap<Trouble, Timestamp>,
     warnings: BTreeMap<Trouble, Timestamp>,
@@ -110,11 +120,15 @@ impl Told {
         let Tiding { uid, time, event, sid: _, channel: _ } = tiding;
         let (uid, time) = (*uid, *time);
         later(&mut self.heard, time);
+        newest(&mut self.uids, uid, time, MOST_UIDS);
         match event {
             Event::Joined => later(&mut self.joined, time),
             Event::Error(trouble) => newest(&mut self.errors, *trouble, time, MOST_TROUBLES),
             Event::Warning(trouble) => newest(&mut self.warnings, *trouble, time, MOST_TROUBLES),
-            Event::Exited { normally } => newest(&mut self.exits, uid, (time, *normally), MOST_UIDS),
+            Event::Exited { normally } => {
+                let exit = if *normally { Exit::Normal } else { Exit::Abnormal };
+                newest(&mut self.exits, uid, (time, exit), MOST_UIDS);
+            }
             Event::FailedOver { new_uid } => later(&mut self.failover, (time, *new_uid)),
             Event::Uploaded => later(&mut self.uploaded, time),
             Event::BackedUp => later(&mut self.backed_up, time),
@@ -137,19 +151,22 @@ impl Told {
         self.joined
     }
 
-    /// Whether the vendor moved the session to another server.
-    pub fn failed_over(&self) -> bool {
-        self.failover.is_some()
+    /// Whether the vendor moved the session, started with recorder uid `first`, to another server. The notification that
+    /// says so may be lost; one under another uid says it, too.
+    pub fn failed_over(&self, first: i64) -> bool {
+        self.failover.is_some() || self.uids.keys().any(|uid| *uid != first)
     }
 
-    /// The recorder uid that the session has now, started with `first`.
+    /// The recorder uid that the session has now, started with `first`: the one that a failover named last, or, if that was
+    /// lost, another one under which something was told later.
     pub fn uid(&self, first: i64) -> i64 {
-        self.failover.map_or(first, |(_, uid)| uid)
+        let others = self.uids.iter().filter(|(uid, _)| **uid != first).map(|(uid, time)| (*time, *uid));
+        others.chain(self.failover).max().map_or(first, |(_, uid)| uid)
     }
 
-    /// How the newest process of the session ended, if that was told: when, and whether normally. The former one of a
-    /// failover ends, too, and says nothing about the session.
-    pub fn exit(&self, first: i64) -> Option<(Timestamp, bool)> {
+    /// How the newest process of the session ended, if that was told, and when. The former one of a failover ends, too, and
+    /// says nothing about the session.
+    pub fn exit(&self, first: i64) -> Option<(Timestamp, Exit)> {
         self.exits.get(&self.uid(first)).copied()
     }
 

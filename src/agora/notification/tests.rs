@@ -77,6 +77,11 @@ fn each_event_as_it_is_documented() {
         (12, json!({"newUid": 4_294_967_295_i64}), Event::FailedOver { new_uid: 4_294_967_295 }),
         (31, json!({"status": 0, "fileList": []}), Event::Uploaded),
         (32, json!({"status": 0}), Event::BackedUp),
+        (31, json!({"status": 1}), Event::Other),
+        (32, json!({}), Event::Other),
+        (12, json!({"newUid": 4_294_967_296_i64}), Event::Other),
+        (12, json!({"newUid": 0}), Event::Other),
+        (44, json!({"streamUid": "-7", "state": 0}), Event::Other),
         (40, json!({"status": 0}), Event::Joined),
         (40, json!({"status": 1}), Event::Other),
         (41, json!({"leaveCode": 4}), Event::Left { code: 4 }),
@@ -104,6 +109,8 @@ fn the_sid_may_stand_beside_the_payload() {
     assert_eq!(read_value(&body), None, "of which session?");
     body["sid"] = json!("d1");
     assert_eq!(read_value(&body).expect("of a session").sid, "d1");
+    body["payload"]["sid"] = json!("");
+    assert_eq!(read_value(&body).expect("of a session").sid, "d1");
 }
 
 #[test]
@@ -118,6 +125,7 @@ fn what_is_none_of_ours_is_passed_by() {
         with("/productId", json!(1)),
         with("/payload/uid", json!("a name")),
         with("/payload/uid", Value::Null),
+        with("/payload/uid", json!("0")),
         with("/payload/sid", json!("")),
         with("/payload", json!({"channelName": "test_webhook", "uid": 12_121_212})),
         with("/payload/sendts", json!(i64::MAX)),

@@ -27,15 +27,28 @@ fn the_exit_that_counts_is_that_of_the_newest_process() {
     let failover = tiding(FIRST, 10, Event::FailedOver { new_uid: SECOND });
     for (tidings, expected, why) in [
         (vec![], None, "nothing was told"),
-        (vec![exit(FIRST, 5, true)], Some((at(5), true)), "the only process"),
+        (vec![exit(FIRST, 5, true)], Some((at(5), Exit::Normal)), "the only process"),
+        (vec![exit(FIRST, 5, true), exit(FIRST, 5, false)], Some((at(5), Exit::Abnormal)), "the worse word"),
         (vec![exit(FIRST, 5, false), failover.clone()], None, "the former process of a failover"),
-        (vec![failover.clone(), exit(SECOND, 20, true)], Some((at(20), true)), "its successor"),
-        (vec![exit(77, 5, true)], None, "a stranger"),
+        (vec![failover.clone(), exit(SECOND, 20, true)], Some((at(20), Exit::Normal)), "its successor"),
+        (
+            vec![exit(FIRST, 5, true), tiding(SECOND, 9, Event::Joined)],
+            None,
+            "the former process of a failover that was told of by its successor alone",
+        ),
     ] {
         assert_eq!(told(&tidings).exit(FIRST), expected, "{why}");
     }
-    assert_eq!(told(&[failover]).uid(FIRST), SECOND);
+    assert_eq!(told(std::slice::from_ref(&failover)).uid(FIRST), SECOND);
     assert_eq!(Told::default().uid(FIRST), FIRST);
+    for (tidings, expected) in [
+        (vec![], false),
+        (vec![tiding(FIRST, 5, Event::Joined)], false),
+        (vec![failover], true),
+        (vec![tiding(SECOND, 5, Event::Other)], true),
+    ] {
+        assert_eq!(told(&tidings).failed_over(FIRST), expected, "{tidings:?}");
+    }
 }
 
 #[test]
