@@ -21,6 +21,7 @@ use super::observe::Verb;
 use super::settings::{ClientProblem, ClientSettings, Limits};
 use super::wire::{AcquireBody, StartBody, StopBody, StopRequest, UpdateBody};
 use super::words::Redactor;
+use crate::api::status::Session;
 use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 
 /// Snapshots exist in individual mode only.
@@ -83,6 +84,19 @@ pub struct SessionAddress<'a> {
     pub resource_id: &'a str,
     /// The vendor's sid.
     pub sid: &'a str,
+}
+
+impl<'a> SessionAddress<'a> {
+    /// That of a session in a status; `None` while its sid is not known.
+    pub fn of(session: &'a Session) -> Option<Self> {
+        Some(Self {
+            app_id: &session.app_id,
+            channel: &session.channel,
+            recorder_uid: session.recorder_uid,
+            resource_id: &session.resource_id,
+            sid: session.sid.as_deref()?,
+        })
+    }
 }
 
 /// How a stop is asked for (`async_stop`).

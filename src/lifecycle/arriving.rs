@@ -13,7 +13,7 @@ use super::conditions::{self, Effort, Value, Verdict};
 use super::observed::{Known, Observed};
 use super::timing::{Moment, Timing};
 use crate::api::status::{Phase, Session, SnapshotsSummary};
-use crate::api::{ConditionType, Reason};
+use crate::api::{ConditionType, Reason, SnapshotJobSpec};
 
 /// What a look into the bucket came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,7 +80,7 @@ pub(super) fn verdict(seen: &Observed) -> Option<Verdict> {
 
 /// How long until a look can tell whether snapshots arrive, if none has told yet.
 pub(super) fn undecided_for(seen: &Observed, session: &Session) -> Option<Duration> {
-    let patience = patience(seen)?;
+    let patience = patience_of(seen)?;
     let look = seen.known(session).look.as_ref()?;
     let since = since(seen, session)?;
     let quiet = seen.now.span(&since, look.time);
@@ -97,9 +97,13 @@ pub(super) fn status_reported(known: &mut Known, status: i64, now: &Moment, timi
 }
 
 /// How long after a snapshot, or after the session was confirmed, the next one has arrived at the latest.
-pub fn patience(seen: &Observed) -> Option<Duration> {
-    let interval = Duration::from_secs(u64::try_from(seen.spec.as_ref().ok()?.interval_seconds).ok()?);
-    Some(interval * seen.timing.missed_intervals + seen.timing.arrival)
+pub fn patience(spec: &SnapshotJobSpec, timing: &Timing) -> Duration {
+    let interval = Duration::from_secs(u64::try_from(spec.interval_seconds).unwrap_or(0));
+    interval * timing.missed_intervals + timing.arrival
+}
+
+fn patience_of(seen: &Observed) -> Option<Duration> {
+    seen.spec.as_ref().ok().map(|spec| patience(spec, &seen.timing))
 }
 
 fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
@@ -112,7 +116,7 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
         return Some(Judgement { value: Value::Unknown, reason: Reason::Unknown, message });
     }
     let newest = newest(seen, session);
-    let late = seen.now.span(&since(seen, session)?, look.time) > patience(seen)?;
+    let late = seen.now.span(&since(seen, session)?, look.time) > patience_of(seen)?;
     match newest {
         Some(_) if !late => Some(Judgement {
             value: Value::True,

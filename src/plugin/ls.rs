@@ -11,8 +11,8 @@ use super::cluster::Cluster;
 use super::problem::PluginError;
 use super::settings::{Form, List};
 use super::table::table;
+use crate::api::SnapshotJob;
 use crate::api::conditions::ConditionType;
-use crate::api::{SnapshotJob, conditions};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 pub(super) async fn run(cluster: &Cluster, list: &List) -> Result<(), PluginError> {
@@ -75,7 +75,7 @@ pub(super) fn as_table(jobs: &[SnapshotJob], namespaces: bool, now: Timestamp) -
             snapshots.map_or_else(|| NONE.to_owned(), |snapshots| snapshots.count.to_string()),
             age_of(last_snapshot(job), now),
             age_of(created, now),
-            condition(job, conditions::ConditionType::Ready)
+            condition(job, ConditionType::Ready)
                 .map_or_else(|| NONE.to_owned(), |ready| ready.reason.clone()),
         ];
         if namespaces {

@@ -194,7 +194,7 @@ impl Visit<'_> {
         let (Some(session), Some(account)) = (self.session(attempt), self.account.clone()) else {
             return Happened::Nothing;
         };
-        let Some(address) = address(&session) else { return Happened::Nothing };
+        let Some(address) = SessionAddress::of(&session) else { return Happened::Nothing };
         let late = self.seen.now.mono.saturating_sub(self.seen.known(&session).gate);
         self.context.metrics.poll_late(self.seen.now.real(late));
         let priority = if session.confirm_time.is_some() { Priority::Query } else { Priority::Recover };
@@ -209,7 +209,7 @@ impl Visit<'_> {
             return Happened::Nothing;
         };
         let session = Session { sid: Some(sid.clone()), ..session };
-        let Some(address) = address(&session) else { return Happened::Nothing };
+        let Some(address) = SessionAddress::of(&session) else { return Happened::Nothing };
         let outcome = self.context.agora.query(&account, &address, Priority::Recover, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
         Happened::Verified(attempt, sid, outcome)
@@ -222,7 +222,7 @@ impl Visit<'_> {
             return Happened::Nothing;
         };
         let sent = with_channel_of(&spec, &session);
-        let Some(address) = address(&session) else { return Happened::Nothing };
+        let Some(address) = SessionAddress::of(&session) else { return Happened::Nothing };
         let Ok(body) = bodies::update_body(&sent, session.recorder_uid, &material) else {
             return Happened::Nothing;
         };
@@ -247,7 +247,7 @@ impl Visit<'_> {
             }
         }
         let Some(session) = self.session(attempt) else { return Ok(Happened::LookAgain) };
-        let Some(address) = address(&session) else { return Ok(Happened::Nothing) };
+        let Some(address) = SessionAddress::of(&session) else { return Ok(Happened::Nothing) };
         let agora = &self.context.agora;
         let outcome = agora.stop(&account, &address, StopMode::AwaitUpload, &self.job_key()).await;
         self.seen.now = self.context.clock.now();
@@ -261,7 +261,7 @@ impl Visit<'_> {
     pub(super) async fn stop_in_hand(&self, claim: &Session, sid: &str) {
         let Some(material) = &self.material else { return };
         let session = Session { sid: Some(sid.to_owned()), ..claim.clone() };
-        let Some(address) = address(&session) else { return };
+        let Some(address) = SessionAddress::of(&session) else { return };
         warn!(
             sid,
             resource_id = claim.resource_id,
@@ -320,14 +320,4 @@ impl Visit<'_> {
     pub(super) fn job_key(&self) -> JobKey {
         JobKey::new(&self.seen.job.uid)
     }
-}
-
-fn address(session: &Session) -> Option<SessionAddress<'_>> {
-    Some(SessionAddress {
-        app_id: &session.app_id,
-        channel: &session.channel,
-        recorder_uid: session.recorder_uid,
-        resource_id: &session.resource_id,
-        sid: session.sid.as_deref()?,
-    })
 }

@@ -6,7 +6,8 @@ use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
-use crate::user::{User, assert_has};
+use crate::telling::assert_has;
+use crate::user::User;
 use crate::world::{Plan, SOON, World};
 
 /// A world in which two users send video to channel `lobby`, with so many snapshots of each in the bucket.

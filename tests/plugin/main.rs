@@ -11,6 +11,8 @@
 mod kstatus;
 #[path = "../system/role.rs"]
 mod role;
+#[path = "../system/telling.rs"]
+mod telling;
 #[path = "../system/world.rs"]
 mod world;
 

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::user::{User, assert_has, documented_rules};
+use crate::telling::assert_has;
+use crate::user::{User, documented_rules};
 use crate::world::{CANARY, Plan};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,10 +32,8 @@ impl User {
     /// May do in the world's namespace what these rules say.
     pub async fn with(world: &World, name: &str, rules: Value) -> Self {
         let (client, namespace, post) = (world.client.clone(), &world.namespace, PostParams::default());
-        let object = |value: Value| value;
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-        let account =
-            serde_json::from_value(object(json!({"metadata": {"name": name}}))).expect("an account");
+        let account = serde_json::from_value(json!({"metadata": {"name": name}})).expect("an account");
         accounts.create(&post, &account).await.expect("the account");
         let role =
             serde_json::from_value(json!({"metadata": {"name": name}, "rules": rules})).expect("a role");
@@ -97,12 +95,5 @@ impl User {
         assert_eq!(code, 1, "{arguments:?}: {output}{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
         errors
-    }
-}
-
-/// That a text has all of these.
-pub fn assert_has(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
 }

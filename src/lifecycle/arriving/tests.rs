@@ -75,7 +75,7 @@ fn a_long_interval_is_given_three_times_its_length() {
     let mut seen = later(seen_in(SessionState::Running), 1000);
     seen.spec.as_mut().expect("a spec").interval_seconds = 600;
     assert_eq!(said(&looked(seen.clone(), Some(1000))), words("True", "Arriving"));
-    assert_eq!(patience(&seen), Some(Duration::from_secs(1860)));
+    assert_eq!(patience_of(&seen), Some(Duration::from_secs(1860)));
 }
 
 #[test]

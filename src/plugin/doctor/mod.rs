@@ -25,7 +25,8 @@ use super::table::plain;
 use crate::agora::material::{Account, Material, MaterialProblem, Secrets, secret_names};
 use crate::api::conditions::{ConditionType, Reason};
 use crate::api::{SnapshotJob, SnapshotJobSpec};
-use crate::lifecycle::recorder;
+use crate::lifecycle::timing::Timing;
+use crate::lifecycle::{arriving, recorder};
 use crate::snapshots::{BucketProblem, Inventory, Wanted};
 
 /// One step of the walk.
@@ -295,9 +296,10 @@ fn of_channel(job: &SnapshotJob) -> Verdict {
     Verdict::Found(finding, told)
 }
 
-/// So long a snapshot may be late: some intervals, and time for the upload.
+/// So long a snapshot may be late for the operator, too.
 fn patience(job: &SnapshotJob) -> SignedDuration {
-    SignedDuration::from_secs(i64::from(job.spec.interval_seconds) * 3 + 60)
+    let patience = arriving::patience(&job.spec, &Timing::default());
+    patience.try_into().unwrap_or(SignedDuration::MAX)
 }
 
 fn of_snapshots(job: &SnapshotJob, inventory: Option<&Inventory>, now: Timestamp) -> Verdict {

@@ -41,15 +41,7 @@ pub(super) async fn ask(
         Err(problem) => return Ok(Verdict::Found(Finding::VendorUnreachable, problem.to_string())),
     };
     let key = JobKey::new(&job.uid().unwrap_or_else(|| format!("{namespace}/{}", job.name_any())));
-    let running = job.status.iter().flat_map(|status| &status.sessions).find_map(|session| {
-        Some(SessionAddress {
-            app_id: &session.app_id,
-            channel: &session.channel,
-            recorder_uid: session.recorder_uid,
-            resource_id: &session.resource_id,
-            sid: session.sid.as_deref()?,
-        })
-    });
+    let running = job.status.iter().flat_map(|status| &status.sessions).find_map(SessionAddress::of);
     let outcome = match running {
         Some(session) => client
             .query(account, &session, Priority::Recover, &key)
