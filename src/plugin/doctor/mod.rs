@@ -287,7 +287,12 @@ fn of_channel(job: &SnapshotJob) -> Verdict {
     let finding = match () {
         () if is(ConditionType::Succeeded, "True") => Finding::Completed,
         () if is(ConditionType::Succeeded, "False") || is(ConditionType::Stalled, "True") => Finding::Failed,
-        () if Reason::parse(&ready.reason) == Some(Reason::Capturing) => {
+        // Whatever becomes of the snapshots, which is the next check, a session is in the channel.
+        () if matches!(
+            Reason::parse(&ready.reason),
+            Some(Reason::Capturing | Reason::NoVideo | Reason::UploadFailing)
+        ) =>
+        {
             return Verdict::Ok(Check::Channel, ready.message.clone());
         }
         () if job.spec.suspend => Finding::Suspended,
@@ -334,5 +339,51 @@ fn of_snapshots(job: &SnapshotJob, inventory: Option<&Inventory>, now: Timestamp
                 age(confirmed, now)
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_channel_in_which_a_session_is_and_the_others() {
+        let job = |suspend: bool, conditions: &[[&str; 3]]| -> SnapshotJob {
+            let conditions: Vec<_> = conditions
+                .iter()
+                .map(|[kind, status, reason]| {
+                    json!({"type": kind, "status": status, "reason": reason, "message": "m",
+                        "lastTransitionTime": "2026-07-01T09:00:00Z"})
+                })
+                .collect();
+            serde_json::from_value(json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
+                "metadata": {"name": "lobby", "namespace": "live"},
+                "spec": {"credentialsRef": {"name": "agora"}, "suspend": suspend,
+                    "channel": {"appId": "a", "name": "lobby", "profile": "Communication"},
+                    "storage": {"vendor": "AzureBlob", "bucket": "b", "credentialsRef": {"name": "bucket"}}},
+                "status": {"conditions": conditions}}))
+            .unwrap()
+        };
+        let found = |suspend, conditions: &[[&str; 3]]| match of_channel(&job(suspend, conditions)) {
+            Verdict::Found(finding, _) => Some(finding),
+            Verdict::Ok(..) | Verdict::Skipped(..) => None,
+        };
+        for (conditions, expected) in [
+            (&[][..], Some(Finding::NotLookedAfter)),
+            (&[["Ready", "True", "Capturing"]], None),
+            (&[["Ready", "True", "NoVideo"]], None),
+            (&[["Ready", "False", "UploadFailing"]], None),
+            (&[["Ready", "False", "Starting"]], Some(Finding::NoSession)),
+            (&[["Ready", "True", "Completed"], ["Succeeded", "True", "Completed"]], Some(Finding::Completed)),
+            (
+                &[["Ready", "False", "Unauthorized"], ["Stalled", "True", "Unauthorized"]],
+                Some(Finding::Failed),
+            ),
+        ] {
+            assert_eq!(found(false, conditions), expected, "{conditions:?}");
+        }
+        assert_eq!(found(true, &[["Ready", "True", "Suspended"]]), Some(Finding::Suspended));
     }
 }
