@@ -96,14 +96,14 @@ impl Bucket {
     }
 
     async fn scan<L: Ledger>(&self, ledger: &mut L, prefix: &str, budget: &mut Budget) -> Result<(), Cut> {
-        let mut after = ledger.unfinished(prefix).map(str::to_owned);
+        let mut after = ledger.cuts().get(prefix).map(str::to_owned);
         let (mut size, mut token) = (SMALL_PAGE, None);
         loop {
             let ask = Ask { prefix, after: after.as_deref(), token: token.take(), size, folded: false };
             let page = match listing::page(&*self.store, ask, budget).await {
                 Ok(page) => page,
                 Err(cut) => {
-                    ledger.set_unfinished(prefix, after);
+                    ledger.cuts().set(prefix, after);
                     return Err(cut);
                 }
             };
@@ -115,7 +115,7 @@ impl Bucket {
                 continue;
             };
             if after.as_ref().is_some_and(|after| first.key <= *after) {
-                ledger.set_unfinished(prefix, None);
+                ledger.cuts().set(prefix, None);
                 return Err(Cut::Problem(BucketProblem::NoStartAfter));
             }
             let end = page.objects.len() < size && page.token.is_none();
@@ -135,7 +135,7 @@ impl Bucket {
             size = if place > last.key { SMALL_PAGE } else { LARGE_PAGE };
             after = Some(place);
         }
-        ledger.set_unfinished(prefix, None);
+        ledger.cuts().set(prefix, None);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::file_name::{FileName, time_in_name};
-use super::ledger::{Ledger, Next};
+use super::ledger::{Cuts, Ledger, Next, has_below};
 use super::tally::{AFTER, LATE, split, time_of};
 
 /// Which snapshots are wanted.
@@ -38,7 +38,7 @@ pub struct Inventory {
     wanted: Wanted,
     /// By the part of the key before the time.
     sequences: BTreeMap<String, Sequence>,
-    unfinished: BTreeMap<String, String>,
+    cuts: Cuts,
 }
 
 #[derive(Clone, Debug)]
@@ -117,18 +117,11 @@ impl Ledger for Inventory {
     }
 
     fn knows(&self, prefix: &str) -> bool {
-        self.sequences.range(prefix.to_owned()..).next().is_some_and(|(stem, _)| stem.starts_with(prefix))
+        has_below(&self.sequences, prefix)
     }
 
-    fn unfinished(&self, prefix: &str) -> Option<&str> {
-        self.unfinished.get(prefix).map(String::as_str)
-    }
-
-    fn set_unfinished(&mut self, prefix: &str, after: Option<String>) {
-        match after {
-            Some(after) => self.unfinished.insert(prefix.to_owned(), after),
-            None => self.unfinished.remove(prefix),
-        };
+    fn cuts(&mut self) -> &mut Cuts {
+        &mut self.cuts
     }
 
     fn see(&mut self, key: &str) -> Next {

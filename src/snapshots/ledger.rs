@@ -1,5 +1,7 @@
 //! What a walk through the keys of sessions writes into, and by which it is told where it may jump to.
 
+use std::collections::BTreeMap;
+
 /// Where to go on after a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Next {
@@ -17,12 +19,38 @@ pub trait Ledger {
     /// Whether anything is known below this prefix.
     fn knows(&self, prefix: &str) -> bool;
 
-    /// Where the last look below this prefix was cut off.
-    fn unfinished(&self, prefix: &str) -> Option<&str>;
-
-    /// The look below this prefix was cut off after this key, or reached the end.
-    fn set_unfinished(&mut self, prefix: &str, after: Option<String>);
+    /// Where the looks so far were cut off.
+    fn cuts(&mut self) -> &mut Cuts;
 
     /// Notes a key, unless it was noted before.
     fn see(&mut self, key: &str) -> Next;
+}
+
+/// Where looks were cut off, by prefix.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cuts(BTreeMap<String, String>);
+
+impl Cuts {
+    /// Where the last look below this prefix was cut off.
+    pub(super) fn get(&self, prefix: &str) -> Option<&str> {
+        self.0.get(prefix).map(String::as_str)
+    }
+
+    /// The look below this prefix was cut off after this key, or reached the end.
+    pub(super) fn set(&mut self, prefix: &str, after: Option<String>) {
+        match after {
+            Some(after) => self.0.insert(prefix.to_owned(), after),
+            None => self.0.remove(prefix),
+        };
+    }
+
+    /// Forgets all below these prefixes.
+    pub(super) fn forget(&mut self, over: impl Fn(&str) -> bool) {
+        self.0.retain(|prefix, _| !over(prefix));
+    }
+}
+
+/// Whether there is a sequence, each kept by what its keys begin with, below this prefix.
+pub(super) fn has_below<S>(sequences: &BTreeMap<String, S>, prefix: &str) -> bool {
+    sequences.range(prefix.to_owned()..).next().is_some_and(|(stem, _)| stem.starts_with(prefix))
 }

@@ -14,8 +14,8 @@ use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::file_name::{FileName, time_from_name, time_in_name};
-use super::ledger::Ledger;
 pub use super::ledger::Next;
+use super::ledger::{Cuts, Ledger, has_below};
 use crate::api::status::{SnapshotsSummary, UserSnapshots};
 
 /// A snapshot that is uploaded later than this after a newer one of the same user is not counted. The vendor uploads
@@ -42,7 +42,7 @@ pub(super) const AFTER: char = '~';
 pub struct Tally {
     before: Before,
     sequences: BTreeMap<String, Sequence>,
-    unfinished: BTreeMap<String, String>,
+    cuts: Cuts,
     overflowed: bool,
 }
 
@@ -108,7 +108,7 @@ impl Tally {
         let over = |key: &str| !sids.iter().any(|sid| belongs_to(key, sid));
         let gone: BTreeMap<_, _> = self.sequences.extract_if(.., |stem, _| over(stem)).collect();
         self.before.add(gone);
-        self.unfinished.retain(|prefix, _| !over(prefix));
+        self.cuts.forget(over);
     }
 
     /// Whether there were too many users to count all.
@@ -150,18 +150,11 @@ impl Ledger for Tally {
     }
 
     fn knows(&self, prefix: &str) -> bool {
-        self.sequences.range(prefix.to_owned()..).next().is_some_and(|(stem, _)| stem.starts_with(prefix))
+        has_below(&self.sequences, prefix)
     }
 
-    fn unfinished(&self, prefix: &str) -> Option<&str> {
-        self.unfinished.get(prefix).map(String::as_str)
-    }
-
-    fn set_unfinished(&mut self, prefix: &str, after: Option<String>) {
-        match after {
-            Some(after) => self.unfinished.insert(prefix.to_owned(), after),
-            None => self.unfinished.remove(prefix),
-        };
+    fn cuts(&mut self) -> &mut Cuts {
+        &mut self.cuts
     }
 
     fn see(&mut self, key: &str) -> Next {

@@ -127,11 +127,11 @@ fn a_session_that_is_over_is_folded_into_the_count() {
     let mut tally = Tally::default();
     see(&mut tally, &[key(7, 0), key_of(OTHER, 7, 10_000)]);
     tally.see(&format!("lobby/bak0_{}", key(7, 5_000).trim_start_matches("lobby/")));
-    tally.set_unfinished(&format!("lobby/{SID}_"), Some(key(7, 0)));
+    tally.cuts().set(&format!("lobby/{SID}_"), Some(key(7, 0)));
     let before = tally.summary();
     tally.keep_only(&[OTHER]);
     assert_eq!(tally.summary(), before);
-    assert_eq!((tally.sequences.len(), tally.unfinished.len()), (1, 0));
+    assert_eq!((tally.sequences.len(), &tally.cuts), (1, &Cuts::default()));
     tally.see(&key_of(OTHER, 7, 20_000));
     assert_eq!(tally.count(), 4);
 }
