@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::kstatus::{self, Health};
 use crate::situations::{
-    finished, handover, not_found, orphaned, seen, seen_in, spec_of_a_job, unanswered, with, with_spec,
-    without_secret,
+    finished, handover, not_found, orphaned, refused_by_the_bucket, seen, seen_in, spec_of_a_job, unanswered,
+    with, with_spec, without_secret, without_video,
 };
 
 /// One situation.
@@ -80,13 +80,7 @@ pub fn rows() -> Vec<Row> {
             Current,
             "Healthy",
             "SnapshotsArriving is False, NoVideo",
-            Make::Announced(
-                "NoVideo",
-                json!([
-                    condition("Ready", "True", "NoVideo", "The session runs; nobody sends video."),
-                    condition("SnapshotsArriving", "False", "NoVideo", "Nobody sends video."),
-                ]),
-            ),
+            reported(without_video()),
         ),
         row(
             "vendor-unreachable",
@@ -131,28 +125,14 @@ pub fn rows() -> Vec<Row> {
             InProgress,
             "Progressing",
             "UploadFailing: ",
-            Make::Announced(
-                "UploadFailing",
-                json!([
-                    condition("Ready", "False", "UploadFailing", "The bucket takes no files."),
-                    condition("Reconciling", "True", "UploadFailing", "The bucket takes no files."),
-                    condition("StorageWritable", "False", "UploadFailing", "The bucket takes no files."),
-                ]),
-            ),
+            reported(refused_by_the_bucket(0)),
         ),
         row(
             "upload-given-up",
             Failed,
             "Degraded",
             "UploadFailing: ",
-            Make::Announced(
-                "UploadFailing",
-                json!([
-                    condition("Ready", "False", "UploadFailing", "The bucket takes no files."),
-                    condition("Stalled", "True", "UploadFailing", "The bucket takes no files."),
-                    condition("StorageWritable", "False", "UploadFailing", "The bucket takes no files."),
-                ]),
-            ),
+            reported(refused_by_the_bucket(1801)),
         ),
         row(
             "outside-window",

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use agora_snapshot_operator::api::status::{EndReason, Session, SessionState};
-use agora_snapshot_operator::api::{Reason, SnapshotJobSpec, SnapshotJobStatus};
+use agora_snapshot_operator::api::{ConditionType, Reason, SnapshotJobSpec, SnapshotJobStatus};
 use agora_snapshot_operator::lifecycle::answers;
+use agora_snapshot_operator::lifecycle::arriving::Look;
 use agora_snapshot_operator::lifecycle::bounds::OrphanCause;
+use agora_snapshot_operator::lifecycle::conditions;
 use agora_snapshot_operator::lifecycle::death::DeathRun;
 use agora_snapshot_operator::lifecycle::observed::{Job, Known, Memory, Observed, Problem};
 use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind};
@@ -122,6 +124,33 @@ pub fn unanswered() -> Observed {
 pub fn not_found() -> Observed {
     with_known(seen_in(SessionState::Running), |known, now| {
         known.death = Some(DeathRun::with_answer(None, now.mono, &Timing::default()))
+    })
+}
+
+/// Capturing, without a snapshot for ten minutes: the vendor calls the session ready, and no more.
+pub fn without_video() -> Observed {
+    with_known(confirmed_for(600), |known, now| {
+        known.look = Some(Look { time: now.wall, obstacle: None });
+        known.last_status = Some(4);
+    })
+}
+
+/// The same, and for so many seconds it has been known that the bucket takes no files.
+pub fn refused_by_the_bucket(seconds: i64) -> Observed {
+    with(without_video(), |seen| {
+        let since = Moment { wall: seen.now.wall - SignedDuration::from_secs(seconds), ..seen.now };
+        for kind in [ConditionType::StorageWritable, ConditionType::SnapshotsArriving] {
+            let words = "The bucket takes no files.";
+            conditions::set(&mut seen.status, kind, false, Reason::UploadFailing, words, &since, 1);
+        }
+    })
+}
+
+fn confirmed_for(seconds: i64) -> Observed {
+    with(seen_in(SessionState::Running), |seen| {
+        let ago = stored(seen.now.wall - SignedDuration::from_secs(seconds));
+        let session = &mut seen.status.sessions[0];
+        (session.start_time, session.confirm_time) = (Some(ago.clone()), Some(ago));
     })
 }
 
