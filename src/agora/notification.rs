@@ -53,24 +53,41 @@ fn is_of<M: Mac + KeyInit>(signature: &str, body: &[u8], secret: &[u8]) -> bool 
     mac.verify_slice(&signature).is_ok()
 }
 
+/// One notification of a session of cloud recording.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Notification {
+    /// The vendor's `noticeId`: the same in each attempt to deliver it.
+    pub id: Option<String>,
+    /// The vendor's `eventType`.
+    pub event_type: i64,
+    /// Its number among those of a process of the session, from 0. With sid, uid and event type it is the same in the copies
+    /// that two servers send, whose ids differ.
+    pub sequence: Option<i64>,
+    /// What it tells.
+    pub tiding: Tiding,
+}
+
 /// What a body tells of a session of cloud recording. `None`: it is not understood, or tells of no session.
-pub fn read(body: &[u8]) -> Option<Tiding> {
-    let Envelope { product_id, event_type, payload, sid } = serde_json::from_slice(body).ok()?;
+pub fn read(body: &[u8]) -> Option<Notification> {
+    let Envelope { notice_id, product_id, event_type, payload, sid } = serde_json::from_slice(body).ok()?;
     if product_id != PRODUCT {
         return None;
     }
-    Some(Tiding {
+    let tiding = Tiding {
         sid: [payload.sid, sid].into_iter().flatten().find(|sid| !sid.is_empty())?,
         channel: payload.cname.unwrap_or_default(),
         uid: uid(&payload.uid)?,
         time: Timestamp::from_millisecond(payload.sendts).ok()?,
         event: event(event_type, &payload.details),
-    })
+    };
+    Some(Notification { id: notice_id, event_type, sequence: payload.sequence, tiding })
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
+    #[serde(default)]
+    notice_id: Option<String>,
     product_id: i64,
     event_type: i64,
     payload: Payload,
@@ -85,6 +102,8 @@ struct Payload {
     sid: Option<String>,
     #[serde(default)]
     cname: Option<String>,
+    #[serde(default)]
+    sequence: Option<i64>,
     /// Documented as a string.
     uid: Value,
     /// When it happened, in milliseconds since the Unix epoch.

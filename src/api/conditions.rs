@@ -97,6 +97,8 @@ pub enum Reason {
     UploadFailing,
     /// Whether snapshots arrive, or why they do not, cannot be known.
     Unknown,
+    /// A component of the vendor's reports an error.
+    VendorError,
     // --- events only
     /// The vendor gave the sid.
     SessionStarted,

@@ -10,7 +10,7 @@ use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped};
 use super::timing::Timing;
-use super::{recovery, spec_hash, words};
+use super::{hearing, recovery, spec_hash, words};
 use crate::api::Reason;
 use crate::api::status::{EndReason, SessionState};
 
@@ -128,7 +128,7 @@ pub fn queried(seen: &mut Observed, attempt: i64, outcome: Outcome<Queried>) -> 
     let now = seen.now;
     let timing = seen.timing;
     let jitter = seen.jitter;
-    let every = query_interval(seen);
+    let every = query_interval(seen, attempt);
     let Some((session, known)) = seen.session_mut(attempt) else { return Vec::new() };
     match outcome {
         Outcome::Confirmed(Queried { status, identity: Identity::Proved | Identity::Likely }) => {
@@ -247,6 +247,13 @@ pub fn stopped(seen: &mut Observed, attempt: i64, outcome: Outcome<Stopped>) -> 
         Outcome::Rejected(answer) | Outcome::Unknown(answer) | Outcome::NotSent(answer) => {
             known.gate = now.mono + repeat(known, &answer, jitter, &timing, timing.query_every);
             known.resists_since.get_or_insert(now.mono);
+            if answer.kind == Kind::InvalidParameter
+                && let Some(uid) = hearing::other_stop_uid(session, known)
+            {
+                known.stop_uid = Some(uid);
+                known.gate = now.mono;
+                return Vec::new();
+            }
             // Refused for good, it may be over long since: only a query tells.
             known.stop_refused =
                 answer.kind == Kind::InvalidParameter || answer.kind == Kind::ResourceInvalid;
@@ -272,6 +279,7 @@ pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) 
             known.look = Some(Look { time: now.wall, obstacle: sight.obstacle });
         }
         known.look_gate = now.mono + again;
+        known.doubt_gate = Duration::MAX;
     }
     if let Some(found) = sight.found {
         seen.status.snapshots = Some(found);
@@ -315,11 +323,13 @@ fn next_confirm(known: &Known, timing: &Timing) -> Duration {
 }
 
 /// Between two queries of a running session: below half of the idle timeout, lest an idle end be read as a loss.
-pub fn query_interval(seen: &Observed) -> Duration {
+pub fn query_interval(seen: &Observed, attempt: i64) -> Duration {
     let idle = seen.spec.as_ref().map_or(300, |spec| spec.idle_timeout_seconds);
     let half =
         Duration::from_secs(u64::try_from(idle).unwrap_or(0)).mul_f64(0.5 / (1.0 + seen.timing.jitter));
-    seen.timing.query_every.min(half).max(seen.timing.query_at_most_every)
+    let told = seen.memory.sessions.get(&attempt).is_some_and(|known| known.told.heard().is_some());
+    let every = if told { seen.timing.query_every_with_notifications } else { seen.timing.query_every };
+    every.min(half).max(seen.timing.query_at_most_every)
 }
 
 /// The vendor: 4 all components ready, 5 in progress.

@@ -1,5 +1,5 @@
-//! Whether snapshots arrive, and why they do not: from the newest look into the bucket, from what the vendor says of the
-//! session, and from the time that the spec's interval allows between two snapshots.
+//! Whether snapshots arrive, and why they do not: from the newest look into the bucket, from what the vendor answers and
+//! tells of the session, and from the time that the spec's interval allows between two snapshots.
 //!
 //! Owns the thresholds and the words. What is looked at, and when, is `plan`'s; that a user's snapshots pause with the
 //! user's video shows in `status.snapshots.users`.
@@ -11,7 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::conditions::{self, Effort, Value, Verdict};
 use super::observed::{Known, Observed};
-use super::timing::{Moment, Timing};
+use super::timing::{Moment, Timing, stored};
+use super::trouble;
 use crate::api::status::{Phase, Session, SnapshotsSummary};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec};
 
@@ -39,6 +40,9 @@ struct Judgement {
     reason: Reason,
     message: String,
 }
+
+/// Times are stored in whole seconds: a look so much later finds the patience over.
+const LOOK_SLACK: Duration = Duration::from_secs(2);
 
 /// The vendor calls a session ready (4) until its first file is in the bucket (5).
 const READY: i64 = 4;
@@ -78,6 +82,13 @@ pub(super) fn verdict(seen: &Observed) -> Option<Verdict> {
     Some(Verdict { phase: Phase::Running, ready, effort, reason, message: arriving.message.clone() })
 }
 
+/// When to look, at the latest, after a snapshot was told of at this time: if none is told of meanwhile, notifications are
+/// lost or the snapshots cease.
+pub(super) fn doubt_after(seen: &Observed, told: Timestamp) -> Option<Duration> {
+    let age = seen.now.span(&stored(told), seen.now.wall);
+    Some(seen.now.mono + (patience_of(seen)? + LOOK_SLACK).saturating_sub(age))
+}
+
 /// How long until a look can tell whether snapshots arrive, if none has told yet.
 pub(super) fn undecided_for(seen: &Observed, session: &Session) -> Option<Duration> {
     let patience = patience_of(seen)?;
@@ -107,8 +118,17 @@ fn patience_of(seen: &Observed) -> Option<Duration> {
 }
 
 fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
-    let look = seen.known(session).look.as_ref()?;
+    let arriving = |message| Some(Judgement { value: Value::True, reason: Reason::Arriving, message });
+    let known = seen.known(session);
+    let told = known.told.snapshot().map(|(time, _)| stored(time));
+    if told.as_ref().is_some_and(|told| Some(seen.now.span(told, seen.now.wall)) <= patience_of(seen)) {
+        return arriving(format!("Snapshots of session {} arrive in the bucket.", name(session)));
+    }
+    let look = known.look.as_ref()?;
     if let Some(obstacle) = &look.obstacle {
+        if known.told.senders() == Some(0) {
+            return Some(missing(seen, session, told.as_ref()));
+        }
         let message = format!(
             "Whether snapshots arrive cannot be seen: {obstacle}. Keys that may list the bucket \
              (storage.readerCredentialsRef) would tell."
@@ -118,13 +138,9 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     let newest = newest(seen, session);
     let late = seen.now.span(&since(seen, session)?, look.time) > patience_of(seen)?;
     match newest {
-        Some(_) if !late => Some(Judgement {
-            value: Value::True,
-            reason: Reason::Arriving,
-            message: format!("Snapshots of session {} arrive in the bucket.", name(session)),
-        }),
+        Some(_) if !late => arriving(format!("Snapshots of session {} arrive in the bucket.", name(session))),
         None if !late => None,
-        newest => Some(missing(seen, session, newest)),
+        newest => Some(missing(seen, session, newest.as_ref())),
     }
 }
 
@@ -135,6 +151,11 @@ fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgeme
         Some(newest) => format!("since {}", newest.0),
         None => format!("of session {}", name(session)),
     };
+    // What was told before the newest snapshot is not what keeps the next one.
+    let is_later = |time: &Timestamp| newest.is_none_or(|newest| *time > newest.0);
+    let first = session.recorder_uid;
+    let told = &known.told;
+    let trouble = trouble::newest(told, is_later);
     let (reason, why) = if known.death.is_some() {
         (
             Reason::Failover,
@@ -142,16 +163,29 @@ fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgeme
         )
     } else if known.ending_since.is_some() {
         (Reason::RecorderGone, "the vendor says that the session is ending")
+    } else if let Some(trouble) = trouble.as_ref().filter(|trouble| trouble.reason == Reason::TokenExpired) {
+        (Reason::TokenExpired, trouble.words.as_str())
+    } else if told.exit(first).map(|(time, _)| time).max(told.left(first)).is_some_and(|time| is_later(&time))
+    {
+        (Reason::RecorderGone, "the vendor says that the recorder left the channel")
+    } else if told.moved().is_some_and(|time| is_later(&time)) {
+        (Reason::Failover, "the vendor moved the session to another server, which has brought none yet")
     } else if session.token_end_time.as_ref().is_some_and(|end| seen.now.is_past(end, Duration::ZERO)) {
         (Reason::TokenExpired, "the recorder's token is over, and with it its stay in the channel")
     } else if !writable(seen) {
         (Reason::UploadFailing, "the bucket does not take files: see condition StorageWritable")
+    } else if let Some(trouble) = trouble.as_ref().filter(|trouble| trouble.reason == Reason::UploadFailing) {
+        (Reason::UploadFailing, trouble.words.as_str())
+    } else if told.senders() == Some(0) {
+        (Reason::NoVideo, "nobody in the channel sends video. Snapshots follow as soon as somebody does")
     } else if known.last_status == Some(READY) {
         (
             Reason::NoVideo,
             "the recorder is in the channel and has nothing to take a snapshot of, for nobody sends it video. Snapshots \
              follow as soon as somebody does",
         )
+    } else if let Some(trouble) = &trouble {
+        (Reason::Unknown, trouble.words.as_str())
     } else {
         (
             Reason::Unknown,
@@ -172,15 +206,18 @@ fn confirmed(seen: &Observed) -> Option<&Session> {
     seen.running().filter(|session| session.confirm_time.is_some())
 }
 
-/// The newest snapshot since the session was started. In a handover it may be the other session's: the job's all the same.
-fn newest<'seen>(seen: &'seen Observed, session: &Session) -> Option<&'seen Time> {
-    let newest = seen.status.snapshots.as_ref()?.last_time.as_ref()?;
-    (newest >= session.start_time.as_ref()?).then_some(newest)
+/// The newest snapshot since the session was started, found or told of. In a handover it may be the other session's: the
+/// job's all the same.
+fn newest(seen: &Observed, session: &Session) -> Option<Time> {
+    let found = seen.status.snapshots.as_ref().and_then(|snapshots| snapshots.last_time.clone());
+    let told = seen.known(session).told.snapshot().map(|(time, _)| stored(time));
+    let started = session.start_time.as_ref()?;
+    found.max(told).filter(|newest| newest >= started)
 }
 
 /// From when on the next snapshot is waited for: the first one from when the vendor confirmed the session.
 fn since(seen: &Observed, session: &Session) -> Option<Time> {
-    newest(seen, session).max(session.confirm_time.as_ref()).cloned()
+    newest(seen, session).max(session.confirm_time.clone())
 }
 
 fn name(session: &Session) -> &str {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::endings::failed;
-use super::observed::{Known, Observed, Refusal};
+use super::endings::{failed, not_up};
+use super::observed::{Known, Observed};
 use super::plan::StopCause;
-use super::{report, spec_hash, timing};
-use crate::api::Reason;
+use super::{report, spec_hash, timing, trouble};
 use crate::api::status::{Session, SessionState};
 
 /// A resourceId that the vendor gave, about to be written down.
@@ -92,20 +91,19 @@ pub fn starting_again(seen: &mut Observed, attempt: i64, hash: &str, token_end: 
 
 /// Writes into the status that a session is being stopped; such a session is never believed to be running again.
 pub fn stopping(seen: &mut Observed, attempt: i64, cause: StopCause) {
-    let Some((session, _)) = seen.session_mut(attempt) else { return };
+    let Some((session, known)) = seen.session_mut(attempt) else { return };
     if session.state == SessionState::Stopping {
         return;
     }
+    let told_why = trouble::worst(&known.told);
     session.state = SessionState::Stopping;
     session.stop_reason = Some(cause.end_reason());
     match cause {
         StopCause::NotConfirmed => {
-            let words = "The vendor took the session but it was not running 90 s later".to_owned();
-            failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
+            failed(seen, not_up("The vendor took the session but it was not running 90 s later", told_why));
         }
         StopCause::StuckEnding if session.confirm_time.is_none() => {
-            let words = "The session ended before it was running".to_owned();
-            failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
+            failed(seen, not_up("The session ended before it was running", told_why));
         }
         StopCause::Unwanted | StopCause::TimeOver | StopCause::Replaced | StopCause::StuckEnding => {}
     }

@@ -28,9 +28,9 @@ impl DeathRun {
         }
     }
 
-    /// Whether the run proves the session dead.
-    pub fn is_dead(&self, timing: &Timing) -> bool {
-        self.answers >= timing.death_answers && self.last.saturating_sub(self.first) >= timing.death_after
+    /// Whether the run proves the session dead, where that takes so long a run.
+    pub fn is_dead(&self, after: Duration, timing: &Timing) -> bool {
+        self.answers >= timing.death_answers && self.last.saturating_sub(self.first) >= after
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
             (&[10; 11], false, "110 s are too short, however many answers"),
             (&[10; 12], true, "120 s and many answers"),
         ] {
-            assert_eq!(run(gaps).is_dead(&timing), dead, "{reason}");
+            assert_eq!(run(gaps).is_dead(timing.death_after, &timing), dead, "{reason}");
         }
     }
 
@@ -72,7 +72,7 @@ mod tests {
         fn no_run_shorter_than_a_failover_is_death(gaps in prop::collection::vec(0u64..60, 0..40)) {
             let timing = Timing::default();
             let run = run(&gaps);
-            if run.is_dead(&timing) {
+            if run.is_dead(timing.death_after, &timing) {
                 prop_assert!(gaps.iter().sum::<u64>() >= 120);
                 prop_assert!(run.answers >= 4);
             }

@@ -12,7 +12,7 @@ use super::observed::{Known, Observed, Refusal};
 use super::outcome::{Answer, Kind};
 use super::report::finish;
 use super::timing;
-use super::{handover, recorder, spec_hash, words};
+use super::{handover, hearing, recorder, spec_hash, trouble, words};
 use crate::api::Reason;
 use crate::api::spec::OnIdle;
 use crate::api::status::{EndReason, PastSession, Session, SessionState};
@@ -30,9 +30,9 @@ pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
         known.missing_since = Some(now.wall);
     }
     known.death = Some(run);
-    known.gate = now.mono + timing.death_every;
+    known.gate = now.mono + hearing::death_every(session, known, &timing);
     known.answered();
-    if !run.is_dead(&timing) {
+    if !hearing::is_dead(&run, session, known, &timing) {
         return Vec::new();
     }
     if session.state == SessionState::Stopping {
@@ -41,6 +41,7 @@ pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
     }
     let idle = ended_idle(seen, attempt);
     let never_up = seen.session(attempt).is_some_and(|session| session.confirm_time.is_none());
+    let told_why = seen.memory.sessions.get(&attempt).and_then(|known| trouble::worst(&known.told));
     let on_idle = seen.spec.as_ref().ok().map(|spec| spec.on_idle);
     let capturing = intent(seen) == Intent::Capture;
     let mut notices = end_session(seen, attempt, if idle { EndReason::Idle } else { EndReason::Lost });
@@ -54,21 +55,30 @@ pub(super) fn missing(seen: &mut Observed, attempt: i64) -> Vec<Notice> {
         }
         Some(OnIdle::Restart) if idle => {}
         Some(_) | None if never_up => {
-            let words =
-                "The session ended before it was running: a wrong or ended token, wrong storage keys, or a \
-                         recorder uid that a user of the channel has"
-                    .to_owned();
-            failed(seen, Refusal { reason: Reason::StartNotConfirmed, words, needs_person: false });
+            failed(seen, not_up("The session ended before it was running", told_why));
         }
         Some(_) | None => {
-            notices.push(Notice::warning(
-                Reason::SessionLost,
-                "The session ended without our doing; a new one is started.",
-            ));
+            let why = told_why.map(|told| format!(" ({})", told.words)).unwrap_or_default();
+            let words = format!("The session ended without our doing{why}; a new one is started.");
+            notices.push(Notice::warning(Reason::SessionLost, words));
             slow_down_losses(seen);
         }
     }
     notices
+}
+
+/// Why a session did not come up: what the vendor told, or else what it may be.
+pub(super) fn not_up(what: &str, told: Option<trouble::Said>) -> Refusal {
+    let (reason, why) = match told {
+        Some(trouble::Said { reason: Reason::TokenExpired, words }) => (Reason::TokenExpired, words),
+        Some(trouble::Said { reason: _, words }) => (Reason::StartNotConfirmed, words),
+        None => (
+            Reason::StartNotConfirmed,
+            "a wrong or ended token, wrong storage keys, or a recorder uid that a user of the channel has"
+                .to_owned(),
+        ),
+    };
+    Refusal { reason, words: format!("{what}: {why}"), needs_person: false }
 }
 
 /// One lost session is replaced at once. Where one after the other is lost soon after its start something is wrong that
@@ -104,6 +114,10 @@ fn hold_off(seen: &mut Observed, wait: Duration, refusal: Refusal) {
 fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     let Some(session) = seen.session(attempt) else { return false };
     let known = seen.known(session);
+    // The vendor said so itself.
+    if known.told.left_for_nobody(session.recorder_uid) {
+        return true;
+    }
     let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };
     let Ok(spec) = &seen.spec else { return false };
     if known.highest_status.is_none_or(|status| status > 4) || has_snapshots(seen, session) {

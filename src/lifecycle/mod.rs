@@ -14,6 +14,7 @@ pub mod conditions;
 pub mod death;
 pub mod endings;
 pub mod handover;
+pub mod hearing;
 pub mod intent;
 pub mod notice;
 pub mod observed;
@@ -28,6 +29,7 @@ pub mod spec_hash;
 pub mod start;
 pub mod timing;
 pub mod told;
+pub mod trouble;
 pub mod words;
 
 #[cfg(test)]

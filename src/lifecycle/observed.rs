@@ -10,6 +10,7 @@ use super::death::DeathRun;
 use super::outcome::Answer;
 use super::recovery::Search;
 use super::timing::{Moment, Timing};
+use super::told::Told;
 use crate::api::status::{PastSession, Session, SessionState};
 use crate::api::{Reason, SnapshotJobSpec, SnapshotJobStatus};
 
@@ -140,10 +141,16 @@ pub struct Known {
     pub missing_since: Option<Timestamp>,
     /// No look into the bucket before this time, monotonic.
     pub look_gate: Duration,
+    /// A look at this time, monotonic, unless another snapshot is told of before it.
+    pub doubt_gate: Duration,
     /// What the newest look into the bucket came to.
     pub look: Option<Look>,
     /// The search for its sid, if that was lost.
     pub search: Search,
+    /// What notifications told of it.
+    pub told: Told,
+    /// The recorder uid that its stop names, if not that of its start: the vendor refused that one.
+    pub stop_uid: Option<i64>,
 }
 
 /// What the starts that were sent with one resourceId prove.
@@ -265,8 +272,11 @@ impl Known {
             death: None,
             missing_since: None,
             look_gate: Duration::ZERO,
+            doubt_gate: Duration::MAX,
             look: None,
             search: Search::default(),
+            told: Told::default(),
+            stop_uid: None,
         }
     }
 }

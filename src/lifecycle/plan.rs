@@ -303,7 +303,7 @@ fn query(seen: &Observed, session: &Session) -> Step {
     if seen.control_problem.is_some() {
         return Step::Wait(seen.timing.secret_every);
     }
-    let look_wait = known.look_gate.saturating_sub(seen.now.mono);
+    let look_wait = known.look_gate.min(known.doubt_gate).saturating_sub(seen.now.mono);
     if session.confirm_time.is_some() && known.gate > seen.now.mono && look_wait.is_zero() {
         return Step::Look { attempt: session.attempt };
     }

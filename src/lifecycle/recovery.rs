@@ -4,7 +4,7 @@
 //! Without its sid a session can neither be queried nor stopped. Its snapshots carry the sid in their names, and a query
 //! with the resourceId that was claimed for it proves which of them is meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::bounds::until_fence;
@@ -30,6 +30,8 @@ pub struct Search {
     pub obstacle: Option<String>,
     /// Sids that were found and have neither been proved nor ruled out.
     pub candidates: BTreeMap<String, Candidate>,
+    /// Sids that notifications told of and that became candidates: none does twice.
+    pub offered: BTreeSet<String>,
 }
 
 /// What is known of a sid that may be the lost one.
@@ -145,7 +147,8 @@ pub fn verified(seen: &mut Observed, attempt: i64, sid: &str, outcome: Outcome<Q
             known.gate = now.mono;
             known.last_answer = Some(now.mono);
             seen.memory.refusal = None;
-            let words = format!("The sid that was lost is {sid}: found by the names of its snapshots.");
+            let words =
+                format!("The sid that was lost is {sid}: found again, and proved by the vendor's answer.");
             vec![Notice::normal(Reason::SidRecovered, words)]
         }
         Outcome::Confirmed(Queried { identity: Identity::Likely | Identity::Other, .. }) => {
@@ -156,7 +159,7 @@ pub fn verified(seen: &mut Observed, attempt: i64, sid: &str, outcome: Outcome<Q
         Outcome::Rejected(answer) if answer.kind == Kind::NotFound => {
             let before = known.search.candidates.get(sid).and_then(|candidate| candidate.death);
             let run = DeathRun::with_answer(before, now.mono, &timing);
-            if run.is_dead(&timing) {
+            if run.is_dead(timing.death_after, &timing) {
                 known.search.candidates.remove(sid);
             } else {
                 let candidate = Candidate { gate: now.mono + timing.death_every, death: Some(run) };

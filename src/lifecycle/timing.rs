@@ -23,6 +23,8 @@ pub struct Timing {
     pub confirm_within: Duration,
     /// Between two queries of a running session. The vendor advises 1 to 2 minutes.
     pub query_every: Duration,
+    /// The same where the vendor's notifications come, which tell sooner than a query what happened.
+    pub query_every_with_notifications: Duration,
     /// No query more often than this, however short the idle timeout is.
     pub query_at_most_every: Duration,
     /// When the bucket is first looked into, counted from the confirmation: long enough for the first snapshots at the
@@ -41,6 +43,10 @@ pub struct Timing {
     pub death_every: Duration,
     /// A failover takes the vendor up to 90 s, and 404 is answered meanwhile; half a minute more is kept.
     pub death_after: Duration,
+    /// Between two questions about a session that was told to have ended as it should ...
+    pub death_every_after_exit: Duration,
+    /// ... which is no failover.
+    pub death_after_exit: Duration,
     /// So many 404 make a death run.
     pub death_answers: u32,
     /// A run with a larger gap between two 404 is not one run.
@@ -116,6 +122,7 @@ impl Default for Timing {
             confirm_every: s(10),
             confirm_within: s(90),
             query_every: s(60),
+            query_every_with_notifications: s(120),
             query_at_most_every: s(10),
             look_first: s(20),
             missed_intervals: 3,
@@ -124,6 +131,8 @@ impl Default for Timing {
             jitter: 0.1,
             death_every: s(30),
             death_after: s(120),
+            death_every_after_exit: s(10),
+            death_after_exit: s(30),
             death_answers: 4,
             death_gap: s(45),
             ending_limit: s(300),
@@ -230,6 +239,8 @@ mod tests {
         assert_eq!(timing.upload_patience, s(1800));
         assert_eq!((timing.death_after, timing.death_answers, timing.death_gap), (s(120), 4, s(45)));
         assert!(timing.death_every < timing.death_gap);
+        assert_eq!((timing.death_after_exit, timing.death_every_after_exit), (s(30), s(10)));
+        assert_eq!(timing.query_every_with_notifications, s(120));
         assert_eq!((timing.leaving, timing.leaving_at_most), (s(5), s(120)));
         assert_eq!((timing.backoff_first, timing.backoff_most), (s(10), s(360)));
         assert_eq!(timing.repeat_late, [s(3), s(6)]);

@@ -141,6 +141,24 @@ impl Told {
         }
     }
 
+    /// Whether more is known than before that a decision may depend on. A snapshot more is not, nor a user more: the next
+    /// visit sees it soon enough.
+    pub fn is_worth_a_visit(&self, before: &Self) -> bool {
+        let sends = |told: &Self| told.senders().map(|senders| senders > 0);
+        let whole = |told: &Self| {
+            let uids: Vec<i64> = told.uids.keys().copied().collect();
+            (uids, told.joined, told.failover, told.exits.clone(), told.leaves.clone())
+        };
+        let trouble = |told: &Self| {
+            let errors: Vec<Trouble> = told.errors.keys().copied().collect();
+            (errors, told.warnings.keys().copied().collect::<Vec<Trouble>>())
+        };
+        whole(self) != whole(before)
+            || trouble(self) != trouble(before)
+            || sends(self) != sends(before)
+            || self.snapshot.is_some() != before.snapshot.is_some()
+    }
+
     /// When anything was last told, by the vendor's clock.
     pub fn heard(&self) -> Option<Timestamp> {
         self.heard
@@ -157,6 +175,16 @@ impl Told {
         self.failover.is_some() || self.uids.keys().any(|uid| *uid != first)
     }
 
+    /// Whether anything was told under this recorder uid.
+    pub fn speaks_of(&self, uid: i64) -> bool {
+        self.uids.contains_key(&uid)
+    }
+
+    /// When the vendor last said that it moved the session to another server.
+    pub fn moved(&self) -> Option<Timestamp> {
+        self.failover.map(|(time, _)| time)
+    }
+
     /// The recorder uid that the session has now, started with `first`: the one that a failover named last, or, if that was
     /// lost, another one under which something was told later.
     pub fn uid(&self, first: i64) -> i64 {
@@ -170,9 +198,19 @@ impl Told {
         self.exits.get(&self.uid(first)).copied()
     }
 
+    /// When the newest process left the channel, if that was told.
+    pub fn left(&self, first: i64) -> Option<Timestamp> {
+        self.leaves.get(&self.uid(first)).map(|(time, _)| *time)
+    }
+
     /// Whether the newest process left because nobody was in the channel.
     pub fn left_for_nobody(&self, first: i64) -> bool {
         self.leaves.get(&self.uid(first)).is_some_and(|(_, code)| code & NO_USERS != 0)
+    }
+
+    /// Whether this error was told of.
+    pub fn has_error(&self, error: Trouble) -> bool {
+        self.errors.contains_key(&error)
     }
 
     /// Errors with the time of the newest of each kind.

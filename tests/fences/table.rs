@@ -68,10 +68,6 @@ pub(crate) struct Fence {
     pub(crate) tests: &'static [&'static str],
 }
 
-/// Fences that are not yet tried, by the promise that they keep, and why not.
-pub(crate) const NOT_YET: &[(&str, &str)] =
-    &[("dead by notification 11 alone", "the product hears no notifications yet")];
-
 /// Fences that the model has to miss as well, with the search that does: else nothing would show that a search can fail.
 pub(crate) const MISSED_BY_MODEL: &[(&str, &str)] = &[
     ("nothing is started under another uid beside a lost sid", "two_operators"),
@@ -80,6 +76,7 @@ pub(crate) const MISSED_BY_MODEL: &[(&str, &str)] = &[
     ("a stop without a clear answer is repeated", "alone_in_the_channel"),
     ("one 404 is not death", "one_fault_upon_another"),
     ("a handover has another uid", "a_life_with_edits"),
+    ("no notification alone is death", "one_fault_upon_another"),
 ];
 
 pub(crate) const FENCES: &[Fence] = &[
@@ -258,8 +255,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "a session that moves to another server is not taken for another one",
         changes: &[(
             "src/lifecycle/recovery.rs",
-            "            if run.is_dead(&timing) {\n",
-            "            if REMOVED || run.is_dead(&timing) {\n",
+            "            if run.is_dead(timing.death_after, &timing) {\n",
+            "            if REMOVED || run.is_dead(timing.death_after, &timing) {\n",
         )],
         suite: Suite::Lib,
         tests: &["recovery::"],
@@ -310,11 +307,33 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "404 for 90 s, as in a failover, is survived without a restart",
         changes: &[(
             "src/lifecycle/endings.rs",
-            "    if !run.is_dead(&timing) {",
-            "    if !REMOVED && !run.is_dead(&timing) {",
+            "    if !hearing::is_dead(&run, session, known, &timing) {",
+            "    if !REMOVED && !hearing::is_dead(&run, session, known, &timing) {",
         )],
         suite: Suite::Lib,
         tests: &["endings::tests::an_answer"],
+    },
+    Fence {
+        name: "no notification alone is death",
+        promise: "a session that is told to have ended, and answers, goes on",
+        changes: &[(
+            "src/lifecycle/hearing.rs",
+            "    let mut notices: Vec<Notice> = told\n",
+            "    if REMOVED && told.exit(first).is_some() { return super::endings::end_session(seen, attempt, crate::api::status::EndReason::Lost); }\n    let mut notices: Vec<Notice> = told\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["hearing::"],
+    },
+    Fence {
+        name: "after a failover no end that is told of shortens a death run",
+        promise: "404 for 90 s, as in a failover, is survived although the former process ended",
+        changes: &[(
+            "src/lifecycle/hearing.rs",
+            "    !known.told.failed_over(first) && !alive_later\n",
+            "    (REMOVED || !known.told.failed_over(first)) && !alive_later\n",
+        )],
+        suite: Suite::Lib,
+        tests: &["hearing::"],
     },
     Fence {
         name: "a sign of life ends a death run",

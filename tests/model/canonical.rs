@@ -8,7 +8,7 @@ use agora_snapshot_operator::lifecycle::outcome::Outcome;
 use crate::form::{FAR, FAR_END, Form, seconds};
 use crate::object::Object;
 use crate::vendor::{Asked, Late, Life, Resource, Session as VendorSession, Vendor};
-use crate::visit::{Call, Happened, Next, Visit};
+use crate::visit::{Call, Happened, Next, Visit, resource_of};
 use crate::world::{Process, World};
 
 /// The mark of a state, but for what is left to happen in it.
@@ -78,9 +78,14 @@ impl Form {
     }
 
     fn process(&mut self, process: &Process, world: &World) {
-        let Process { born, memory, newest, due, visit } = process;
+        let Process { born, memory, newest, due, visit, told } = process;
         self.mono_now = seconds(world.moment(*born).mono);
         self.one((due - world.now).clamp(-1, FAR));
+        for (sid, told) in told {
+            let number = resource_of(sid);
+            self.resource(number);
+            self.told(told, number.map_or(0, |number| world.vendor.resources[number].uid));
+        }
         match newest {
             Some(newest) => self.view(newest, world),
             None => self.one(-1),

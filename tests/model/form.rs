@@ -8,9 +8,10 @@ use agora_snapshot_operator::api::status::{PastSession, Session, SnapshotJobStat
 use agora_snapshot_operator::lifecycle::observed::{Known, Memory, Refusal, Starts};
 use agora_snapshot_operator::lifecycle::outcome::Answer;
 use agora_snapshot_operator::lifecycle::recovery::{Candidate, Search};
+use agora_snapshot_operator::lifecycle::told::Told;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::visit::resource_number;
+use crate::visit::{resource_number, resource_of};
 use crate::world::World;
 
 /// Of the past, and of the future, so much is told apart to the second: more than each bound but those in hours.
@@ -257,8 +258,12 @@ impl Form {
             death,
             missing_since,
             look_gate,
+            // No snapshot is told of here.
+            doubt_gate: _,
             look: _,
-            search: Search { gate: search_gate, rounds, ended, obstacle, candidates },
+            search: Search { gate: search_gate, rounds, ended, obstacle, candidates, offered },
+            told,
+            stop_uid,
         } = known;
         self.session(session);
         self.all([*ours, *starts == Starts::Doubtful, *stop_refused].map(i64::from));
@@ -280,17 +285,26 @@ impl Form {
         self.ago(death.map(|run| run.first), 130);
         self.ago(death.map(|run| run.last), 60);
         self.one(death.map_or(0, |run| i64::from(run.answers)));
+        self.told(told, session.recorder_uid);
+        self.all([stop_uid.unwrap_or(-1), i64::try_from(offered.len()).unwrap_or(i64::MAX)]);
         self.gate(*search_gate);
         // Only whether it was after the end of the resourceId.
         self.one(ended.map_or(-1, |ended| i64::from(ended >= *seen + Duration::from_secs(330))));
         self.all([i64::from(*rounds).min(LONGEST_WAIT), i64::from(obstacle.is_some())]);
         for (sid, Candidate { gate, death }) in candidates {
-            self.resource(sid.strip_prefix("sid-").and_then(|number| number.parse().ok()));
+            self.resource(resource_of(sid));
             self.gate(*gate);
             self.ago(death.map(|run| run.first), 130);
             self.ago(death.map(|run| run.last), 60);
             self.one(death.map_or(0, |run| i64::from(run.answers)));
         }
+    }
+
+    /// What was told of a session that was started with recorder uid `first`.
+    pub fn told(&mut self, told: &Told, first: i64) {
+        self.all([i64::from(told.heard().is_some()), i64::from(told.failed_over(first))]);
+        // Whether it was called running since: by a minute, or more.
+        self.since(told.exit(first).map(|(time, _)| Time(time)).as_ref(), 200);
     }
 }
 

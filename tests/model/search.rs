@@ -117,6 +117,7 @@ const COMMON: Rules = Rules {
     token_life: Some(7200),
     repeats_sid: false,
     snapshots: true,
+    tells: true,
     jumps: false,
     all_times: true,
 };
@@ -141,6 +142,7 @@ fn one_fault_upon_another() {
         Rules { name: "one fault upon another", faults: 2, edits: 0, all_times: false, ..COMMON };
     static TORTURE: Rules = Rules { edits: 1, all_times: true, ..TEST };
     let met = [Situation::SidLost, Situation::SidFound, Situation::ControlOver, Situation::ForeignClaim];
+    let met = [&met[..], &[Situation::ToldOfAnEnd]].concat();
     search(deeper(&TORTURE, &TEST), &met);
 }
 

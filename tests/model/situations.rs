@@ -2,7 +2,7 @@
 
 use agora_snapshot_operator::api::status::SessionState;
 
-use crate::visit::{Call, Next};
+use crate::visit::{Call, Next, resource_of};
 use crate::world::World;
 
 /// Something that a search should meet.
@@ -28,10 +28,12 @@ pub enum Situation {
     ForeignClaim,
     /// A session was reported as one that may run on.
     Reported,
+    /// A session runs of which a process was told to have ended.
+    ToldOfAnEnd,
 }
 
 /// All of them.
-pub const ALL: [Situation; 10] = [
+pub const ALL: [Situation; 11] = [
     Situation::Handover,
     Situation::SidLost,
     Situation::SidFound,
@@ -42,6 +44,7 @@ pub const ALL: [Situation; 10] = [
     Situation::TwoVisits,
     Situation::ForeignClaim,
     Situation::Reported,
+    Situation::ToldOfAnEnd,
 ];
 
 impl Situation {
@@ -73,6 +76,10 @@ impl Situation {
                 known.any(|known| !known.ours && known.session.state == SessionState::Claimed)
             }),
             Self::Reported => !world.reported.is_empty(),
+            Self::ToldOfAnEnd => processes.any(|process| {
+                let mut told = process.told.keys().filter_map(|sid| resource_of(sid));
+                told.any(|resource| world.vendor.resources[resource].living().is_some())
+            }),
         }
     }
 }

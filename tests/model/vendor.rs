@@ -268,6 +268,18 @@ impl Vendor {
             .collect()
     }
 
+    /// Resources of whose session a process has ended: the only one, or the one that it moved away from.
+    pub fn with_an_ended_process(&self) -> Vec<usize> {
+        let ended = |resource: &Resource| {
+            resource.session.as_ref().is_some_and(|session| match session.life {
+                Life::Live => session.uid != resource.uid,
+                Life::Moving(_) | Life::Over => true,
+            })
+        };
+        let numbered = self.resources.iter().enumerate();
+        numbered.filter(|(_, resource)| ended(resource)).map(|(number, _)| number).collect()
+    }
+
     /// Resources whose session is billed, or will be again, or may yet come of a start that is on its way.
     pub fn may_live(&self, now: i64) -> Vec<usize> {
         let may_come = |number: usize, resource: &Resource| {

@@ -13,7 +13,7 @@ use agora_snapshot_operator::lifecycle::plan::{Step, plan};
 use agora_snapshot_operator::lifecycle::recovery::{self, Found};
 use agora_snapshot_operator::lifecycle::report::report;
 use agora_snapshot_operator::lifecycle::timing::{self, Timing};
-use agora_snapshot_operator::lifecycle::{aging, answers, spec_hash};
+use agora_snapshot_operator::lifecycle::{aging, answers, hearing, spec_hash};
 
 use crate::object::{Object, Wanted};
 use crate::world::World;
@@ -180,7 +180,7 @@ impl World {
         let newest = process.newest.clone().filter(|newest| newest.version > handed.version);
         let stored = newest.unwrap_or(handed);
         let born = process.born;
-        let memory = process.memory.clone();
+        let (memory, told) = (process.memory.clone(), process.told.clone());
         let now = self.moment(born);
         let wanted = stored.wanted;
         let mut seen = Observed {
@@ -199,6 +199,7 @@ impl World {
             token_end: self.rules.token_life.map(|life| self.wall(self.now + life)),
         };
         seen.join();
+        drop(hearing::heard(&mut seen, &told, |_| false));
         drop(aging::time_passed(&mut seen));
         let step = plan(&seen);
         self.put(number, Visit { stored, wanted, seen, next: Next::AddFinalizer });
@@ -368,6 +369,11 @@ pub fn sid(number: usize) -> String {
 }
 
 /// And back.
+pub fn resource_of(sid: &str) -> Option<usize> {
+    sid.strip_prefix("sid-")?.parse().ok()
+}
+
+/// The number in a resourceId.
 pub fn resource_number(resource_id: &str) -> Option<usize> {
     resource_id.strip_prefix("resource-")?.parse().ok()
 }

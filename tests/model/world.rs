@@ -1,18 +1,19 @@
 //! Everything that there is in the model: one object, up to two operators, the vendor, the time; and what can happen
 //! next. What happens inside a visit is `visit`'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use agora_snapshot_operator::lifecycle::observed::Memory;
 use agora_snapshot_operator::lifecycle::timing::Moment;
+use agora_snapshot_operator::lifecycle::told::{Event, Tiding, Told};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fences;
 use crate::object::{ApiServer, Edit, Object, Wanted};
-use crate::vendor::{Asked, Late, StartAnswer, Vendor};
-use crate::visit::{Fate, Visit};
+use crate::vendor::{Asked, Late, Life, Resource, StartAnswer, Vendor};
+use crate::visit::{Fate, Visit, sid};
 
 /// What one search is given to spend, and what the vendor is like in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Rules {
     pub repeats_sid: bool,
     /// Whether anybody is in the channel, so that snapshots tell the sid; else sessions end by themselves.
     pub snapshots: bool,
+    /// Whether the vendor's notifications come, on occasion.
+    pub tells: bool,
     /// Whether wall clocks jump.
     pub jumps: bool,
     /// Whether time passes unseen by all amounts that matter, or by the few that matter most.
@@ -66,6 +69,8 @@ pub enum Action {
     FailOver(usize),
     /// A session ends by itself.
     End(usize),
+    /// The vendor tells of the end of a session's process: of the session's own, or of the one that it moved away from.
+    Tell(usize),
     /// The user does something.
     Edit(Edit),
 }
@@ -83,6 +88,8 @@ pub struct Process {
     pub due: i64,
     /// The visit under way.
     pub visit: Option<Box<Visit>>,
+    /// What it heard, by sid.
+    pub told: BTreeMap<String, Told>,
 }
 
 /// Everything that there is.
@@ -131,6 +138,9 @@ const JUMPS: [i64; 2] = [100, -100];
 
 /// Three quarters of the control window, when a session has to be renewed, and a little.
 const UNTIL_RENEWAL: i64 = 2710;
+
+/// Recorder uid that a failover is told to lead to; the vendor's are random.
+const NEW_UID: i64 = 900_000;
 
 const EDITS: [Edit; 4] = [Edit::Body, Edit::Lists, Edit::Suspend, Edit::Delete];
 
@@ -250,6 +260,9 @@ impl World {
         }
         actions.extend(self.vendor.settled().into_iter().map(Action::FailOver));
         actions.extend(self.vendor.living().into_iter().map(Action::End));
+        if self.rules.tells {
+            actions.extend(self.vendor.with_an_ended_process().into_iter().map(Action::Tell));
+        }
     }
 
     /// What becomes of the world.
@@ -282,6 +295,7 @@ impl World {
             Action::Land(index) => self.land(index),
             Action::FailOver(resource) => self.vendor.fail_over(resource, self.now),
             Action::End(resource) => self.vendor.end(resource),
+            Action::Tell(resource) => self.tell(resource),
             Action::Edit(edit) => self.api.edit(edit),
         }
         self.watch();
@@ -305,6 +319,28 @@ impl World {
             self.accuse(why);
         }
         answer
+    }
+
+    /// Everybody hears that a process of the session ended as it should. While the session moves the vendor tells that as
+    /// well; once it has moved, that word may have been lost.
+    fn tell(&mut self, resource: usize) {
+        let Resource { uid, session, .. } = &self.vendor.resources[resource];
+        let moving = session.as_ref().is_some_and(|session| matches!(session.life, Life::Moving(_)));
+        let time = self.wall(self.now);
+        let failover = moving.then_some(Event::FailedOver { new_uid: NEW_UID });
+        let tidings = failover.into_iter().chain([Event::Exited { normally: true }]).map(|event| Tiding {
+            sid: sid(resource),
+            channel: String::new(),
+            uid: *uid,
+            time,
+            event,
+        });
+        let tidings: Vec<Tiding> = tidings.collect();
+        for process in self.processes.iter_mut().flatten() {
+            let told = process.told.entry(sid(resource)).or_default();
+            tidings.iter().for_each(|tiding| told.hear(tiding));
+            process.due = process.due.min(self.now);
+        }
     }
 
     /// What must hold at every moment.
@@ -357,7 +393,7 @@ impl World {
 impl Process {
     /// A process that knows nothing.
     pub fn new(born: i64) -> Self {
-        Self { born, memory: Memory::default(), newest: None, due: born, visit: None }
+        Self { born, memory: Memory::default(), newest: None, due: born, visit: None, told: BTreeMap::new() }
     }
 }
 
@@ -372,7 +408,8 @@ impl Action {
             | Self::Stall(_)
             | Self::Jump(_)
             | Self::FailOver(_)
-            | Self::End(_) => true,
+            | Self::End(_)
+            | Self::Tell(_) => true,
             Self::Restart(_) | Self::Pass | Self::Renewal | Self::Land(_) | Self::Edit(_) => false,
         }
     }
@@ -391,7 +428,8 @@ impl Action {
             | Self::Jump(_)
             | Self::Land(_)
             | Self::FailOver(_)
-            | Self::End(_) => false,
+            | Self::End(_)
+            | Self::Tell(_) => false,
         }
     }
 }

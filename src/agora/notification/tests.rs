@@ -58,7 +58,7 @@ fn body(event_type: i64, details: Value) -> Value {
 }
 
 fn read_value(body: &Value) -> Option<Tiding> {
-    read(body.to_string().as_bytes())
+    read(body.to_string().as_bytes()).map(|notification| notification.tiding)
 }
 
 #[test]

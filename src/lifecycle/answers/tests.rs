@@ -299,8 +299,8 @@ fn the_interval_of_queries_stays_below_half_of_the_idle_timeout() {
     for (idle, every) in [(5, 10), (30, 13), (60, 27), (300, 60), (2_592_000, 60)] {
         let mut seen = seen();
         seen.spec.as_mut().expect("understood").idle_timeout_seconds = idle;
-        assert_eq!(query_interval(&seen).as_secs(), every, "idleTimeoutSeconds {idle}");
-        let with_jitter = backoff::with_jitter(query_interval(&seen), 1.0, &seen.timing);
+        assert_eq!(query_interval(&seen, 1).as_secs(), every, "idleTimeoutSeconds {idle}");
+        let with_jitter = backoff::with_jitter(query_interval(&seen, 1), 1.0, &seen.timing);
         let half = Duration::from_secs_f64(f64::from(idle) / 2.0);
         assert!(with_jitter <= half || every == 10, "idleTimeoutSeconds {idle}");
     }

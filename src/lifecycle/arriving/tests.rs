@@ -7,10 +7,11 @@ use crate::api::status::SessionState;
 use crate::lifecycle::answers;
 use crate::lifecycle::conditions::get;
 use crate::lifecycle::death::DeathRun;
-use crate::lifecycle::fixtures::{later, seen_in, seen_with, session, with_known};
+use crate::lifecycle::fixtures::{later, now, seen_in, seen_with, session, with_known};
 use crate::lifecycle::outcome::{Identity, Outcome, Queried};
 use crate::lifecycle::report::report;
 use crate::lifecycle::timing::stored;
+use crate::lifecycle::told::{Event, Tiding, Trouble};
 
 const AGAIN: Duration = Duration::from_secs(300);
 
@@ -176,4 +177,82 @@ fn a_new_process_leaves_what_was_said_and_a_session_that_is_over_says_nothing() 
     seen.status.sessions[0].state = SessionState::Stopping;
     report(&mut seen);
     assert_eq!(said(&seen), None);
+}
+
+// === what notifications tell ===
+
+/// With these told, so many seconds after the `now` of the fixtures, 50 s before which the session was confirmed.
+fn told(seen: Observed, tidings: &[(i64, Event)]) -> Observed {
+    let begin = now().wall;
+    let uid = session(SessionState::Running).recorder_uid;
+    with_known(seen, |known| {
+        for (seconds, event) in tidings {
+            let time = begin + SignedDuration::from_secs(*seconds);
+            let (sid, channel) = ("5d3f".into(), "lobby".into());
+            known.told.hear(&Tiding { sid, channel, uid, time, event: event.clone() });
+        }
+    })
+}
+
+fn snapshot() -> Event {
+    Event::Snapshot { file: "lobby/a.jpg".into() }
+}
+
+fn error(module: i64, code: i64) -> Event {
+    Event::Error(Trouble { module, code, level: 5 })
+}
+
+#[test]
+fn a_snapshot_that_is_told_of_arrives_without_a_look() {
+    let mut seen = told(seen_in(SessionState::Running), &[(0, snapshot())]);
+    for (after, expected) in [(0, words("True", "Arriving")), (90, words("True", "Arriving"))] {
+        seen = later(seen, after);
+        report(&mut seen);
+        assert_eq!(said(&seen), expected);
+    }
+    // Whether they cease only a look can tell: notifications may be lost.
+    seen = later(seen, 10);
+    report(&mut seen);
+    assert_eq!(said(&seen), words("True", "Arriving"), "what was said stays until it is known better");
+    assert_eq!(said(&looked(seen.clone(), Some(5))), words("True", "Arriving"), "the notification was lost");
+    assert_eq!(said(&looked(seen, Some(100))), words("False", "Unknown"));
+}
+
+#[test]
+fn causes_that_are_told_of_count_from_the_newest_snapshot_on() {
+    let video = |received| Event::Video { user: 7, received };
+    for (tidings, reason, part) in [
+        (vec![(0, snapshot()), (5, error(0, 110))], "TokenExpired", "recorder error 110"),
+        (vec![(0, error(0, 110)), (5, snapshot())], "Unknown", "records"),
+        (vec![(0, snapshot()), (5, error(1, 47))], "UploadFailing", "uploader error 47"),
+        (vec![(5, Event::Warning(Trouble { module: 1, code: 32, level: 0 }))], "UploadFailing", "backup"),
+        (vec![(5, Event::Left { code: 16 })], "RecorderGone", "left the channel"),
+        (vec![(5, Event::Exited { normally: false })], "RecorderGone", "left the channel"),
+        (vec![(5, Event::FailedOver { new_uid: 77 })], "Failover", "moved the session"),
+        (vec![(5, video(true)), (6, video(false))], "NoVideo", "nobody in the channel sends video"),
+        (vec![(5, video(true))], "Unknown", "records"),
+        (vec![(5, error(2, 52))], "Unknown", "service error 52"),
+    ] {
+        let seen = looked(told(later(seen_in(SessionState::Running), 600), &tidings), None);
+        assert_eq!(said(&seen), words("False", reason), "{tidings:?}");
+        let condition = get(&seen.status, ConditionType::SnapshotsArriving).expect("it is said");
+        assert!(condition.message.contains(part), "{part:?} in {:?}", condition.message);
+    }
+}
+
+#[test]
+fn who_may_not_list_knows_from_notifications() {
+    let obstacle = || Sight { found: None, obstacle: Some("denied".into()) };
+    let quiet = || later(seen_in(SessionState::Running), 600);
+    let video = |received| Event::Video { user: 7, received };
+    for (seen, expected) in [
+        (quiet(), words("Unknown", "Unknown")),
+        (told(quiet(), &[(590, snapshot())]), words("True", "Arriving")),
+        (told(quiet(), &[(5, video(true)), (6, video(false))]), words("False", "NoVideo")),
+    ] {
+        let mut seen = seen;
+        answers::looked(&mut seen, 1, obstacle(), AGAIN);
+        report(&mut seen);
+        assert_eq!(said(&seen), expected);
+    }
 }
