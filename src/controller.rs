@@ -1,6 +1,7 @@
 //! Runs the program from its settings to SIGTERM: watches the jobs, visits them, and ends without leaving anything
 //! half done.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,10 @@ use crate::cluster::stored::StoredJob;
 use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
 use crate::probes::{self, Health};
+use crate::receiver::{self, Receiver};
 use crate::reconcile::chance::Chance;
 use crate::reconcile::clock::Clock;
+use crate::reconcile::hearsay::Hearsay;
 use crate::reconcile::memories::Memories;
 use crate::reconcile::meter::Meter;
 use crate::reconcile::neighbours::Neighbours;
@@ -79,9 +82,9 @@ pub enum RunError {
     /// The client of the vendor's API could not be made.
     #[error(transparent)]
     Agora(#[from] ClientProblem),
-    /// The client of buckets could not be made.
-    #[error("the HTTP client for buckets cannot be made: {0}")]
-    Buckets(#[from] reqwest::Error),
+    /// The client of buckets, or of the other replicas, could not be made.
+    #[error("an HTTP client cannot be made: {0}")]
+    Http(#[from] reqwest::Error),
     /// The operating system refused.
     #[error("{doing}: {source}")]
     System {
@@ -106,9 +109,13 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     metrics.max_concurrent_reconciles(settings.max_concurrent_reconciles);
     let for_metrics = probes::bind("--metrics-bind-address", settings.metrics_bind_address).await?;
     let for_health = probes::bind("--health-bind-address", settings.health_bind_address).await?;
-    let bound =
-        probes::Bound::of(&for_metrics, &for_health).map_err(system("asking for the bound addresses"))?;
-    tracing::info!(metrics = %bound.metrics, health = %bound.health, "listening");
+    let for_notifications = match settings.notifications_bind_address {
+        Some(address) => Some(probes::bind("--notifications-bind-address", address).await?),
+        None => None,
+    };
+    let bound = probes::Bound::of(&for_metrics, &for_health, for_notifications.as_ref())
+        .map_err(system("asking for the bound addresses"))?;
+    tracing::info!(metrics = %bound.metrics, health = %bound.health, notifications = ?bound.notifications, "listening");
     if let Some(path) = settings.bound_addresses_file.as_deref() {
         bound.write(Path::new(path)).map_err(system("writing --bound-addresses-file"))?;
     }
@@ -125,11 +132,16 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let election = settings.leader_election.leader_election.then(|| {
         Election::begin(
             client.clone(),
-            terms(&settings, &context.operator_namespace),
+            terms(&settings, &context.operator_namespace, bound.notifications),
             context.metrics.clone(),
         )
     });
     let gate = election.as_ref().map_or_else(Gate::open, Election::gate);
+    if let Some(listener) = for_notifications {
+        let leader = election.as_ref().map(Election::leaders_receiver);
+        let receiver = Receiver::new(context.clone(), health.clone(), gate.clone(), leader)?;
+        tokio::spawn(receiver.serve(listener, ended.clone()));
+    }
     health.leader_awaited();
     tokio::spawn(tell_of_leader(gate.clone(), health.clone()));
     let jobs = tokio::spawn(control(settings, client, context.clone(), health.clone(), gate.clone(), ended));
@@ -170,7 +182,11 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     loss.map_or(Ok(()), |loss| Err(RunError::LeadershipLost(loss)))
 }
 
-fn terms(settings: &Settings, namespace: &str) -> Terms {
+fn terms(settings: &Settings, namespace: &str, receiver: Option<SocketAddr>) -> Terms {
+    let pod_ip = std::env::var("POD_IP").ok();
+    let receiver = receiver.map(|bound| {
+        receiver::advertised(settings.notifications_advertise_address, pod_ip.as_deref(), bound)
+    });
     let election = &settings.leader_election;
     Terms {
         namespace: namespace.to_owned(),
@@ -179,6 +195,7 @@ fn terms(settings: &Settings, namespace: &str) -> Terms {
         lease_duration: election.leader_election_lease_duration,
         renew_deadline: election.leader_election_renew_deadline,
         retry_period: election.leader_election_retry_period,
+        receiver,
     }
 }
 
@@ -213,6 +230,7 @@ pub(crate) fn context(
         events: Events::start(client, metrics.clone(), pod, repeated),
         agora,
         neighbours: Neighbours::default(),
+        hearsay: Hearsay::default(),
         memories: Memories::default(),
         clock: Clock::new(reach.time_scale),
         chance: Chance::default(),

@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod plugin;
 pub mod probes;
+pub mod receiver;
 pub mod reconcile;
 pub mod settings;
 pub mod snapshots;

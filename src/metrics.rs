@@ -26,10 +26,12 @@ pub use self::active::ActiveReconcile;
 use self::active::reconcile_time;
 pub use self::jobs::JobView;
 use self::jobs::Jobs;
-pub use self::labels::{AgoraVerb, Fence, HandoverResult, ReconcileResult, SessionEnd, StartResult, Upload};
+pub use self::labels::{
+    AgoraVerb, Fence, HandoverResult, NotificationResult, ReconcileResult, SessionEnd, StartResult, Upload,
+};
 use self::labels::{
-    ApiLabels, ControllerLabels, EndLabels, FenceLabels, HandoverLabels, LeaseLabels, ReconcileLabels,
-    RestLabels, StartLabels, UploadLabels, VerbLabels, WriteLabels,
+    ApiLabels, ControllerLabels, EndLabels, FenceLabels, HandoverLabels, LeaseLabels, NotificationLabels,
+    ReconcileLabels, RestLabels, StartLabels, UploadLabels, VerbLabels, WriteLabels,
 };
 use crate::lifecycle::outcome::Kind;
 
@@ -60,6 +62,7 @@ struct Inner {
     api_budget_wait: Histogram,
     start_latency: Histogram,
     files: Counter,
+    notifications: Family<NotificationLabels, Counter>,
     billed_seconds: Counter<f64, AtomicU64>,
     poll_lateness: Histogram,
     status_writes: Family<WriteLabels, Counter>,
@@ -97,6 +100,7 @@ impl Metrics {
             api_budget_wait: call_time(),
             start_latency: Histogram::new(exponential_buckets(0.25, 2.0, 14)),
             files: Counter::default(),
+            notifications: Family::default(),
             billed_seconds: Counter::default(),
             poll_lateness: Histogram::new(exponential_buckets(0.01, 4.0, 9)),
             status_writes: Family::default(),
@@ -194,6 +198,16 @@ impl Metrics {
         self.0.files.inc_by(count);
     }
 
+    /// A notification came, of this `eventType` where that was read.
+    pub fn notification(&self, event_type: Option<i64>, result: NotificationResult) {
+        self.0.notifications.get_or_create(&NotificationLabels::new(event_type, result)).inc();
+    }
+
+    /// A snapshot taken at this time was told of.
+    pub fn snapshot_told(&self, uid: &str, time: Timestamp) {
+        self.0.jobs.snapshot_told(uid, time);
+    }
+
     /// So many more seconds of sessions were, as far as the operator can know, billed.
     pub fn billed(&self, duration: Duration) {
         self.0.billed_seconds.inc_by(duration.as_secs_f64());
@@ -259,6 +273,9 @@ impl Inner {
         for fence in Fence::ALL {
             drop(self.duplicates_prevented.get_or_create(&FenceLabels { fence: *fence }));
         }
+        for result in NotificationResult::ALL {
+            drop(self.notifications.get_or_create(&NotificationLabels::new(None, *result)));
+        }
         for verb in AgoraVerb::ALL {
             drop(self.api_request_duration.get_or_create(&VerbLabels { verb: *verb }));
         }
@@ -313,6 +330,11 @@ impl Inner {
             "handovers",
             "Replacements of a running session, by what became of them",
             self.handovers.clone(),
+        );
+        own.register(
+            "notifications",
+            "Agora's notifications, by their eventType and what became of them",
+            self.notifications.clone(),
         );
         own.register(
             "duplicate_sessions_prevented",

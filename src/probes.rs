@@ -112,6 +112,11 @@ impl Health {
         Ok(())
     }
 
+    /// Whether the first list of jobs is complete.
+    pub fn has_listed(&self) -> bool {
+        self.known().first_list
+    }
+
     /// Ready, or why not.
     ///
     /// # Errors
@@ -159,32 +164,40 @@ pub async fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener
     TcpListener::bind(address).await.map_err(|source| BindError { flag, address, source })
 }
 
-/// The two addresses that are listened on.
+/// The addresses that are listened on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bound {
     /// Address of /metrics.
     pub metrics: SocketAddr,
     /// Address of /healthz and /readyz.
     pub health: SocketAddr,
+    /// Address of the receiver of notifications, if there is one.
+    pub notifications: Option<SocketAddr>,
 }
 
 impl Bound {
     /// # Errors
     /// Those of the operating system.
-    pub fn of(metrics: &TcpListener, health: &TcpListener) -> std::io::Result<Self> {
-        Ok(Self { metrics: metrics.local_addr()?, health: health.local_addr()? })
+    pub fn of(
+        metrics: &TcpListener,
+        health: &TcpListener,
+        notifications: Option<&TcpListener>,
+    ) -> std::io::Result<Self> {
+        let notifications = notifications.map(TcpListener::local_addr).transpose()?;
+        Ok(Self { metrics: metrics.local_addr()?, health: health.local_addr()?, notifications })
     }
 
-    /// Writes both in shell syntax, whole or not at all.
+    /// Writes them in shell syntax, whole or not at all.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let unfinished = path.with_added_extension("unfinished");
-        std::fs::write(
-            &unfinished,
-            format!("METRICS_ADDRESS={}\nHEALTH_ADDRESS={}\n", self.metrics, self.health),
-        )?;
+        let mut text = format!("METRICS_ADDRESS={}\nHEALTH_ADDRESS={}\n", self.metrics, self.health);
+        if let Some(notifications) = self.notifications {
+            text.push_str(&format!("NOTIFICATIONS_ADDRESS={notifications}\n"));
+        }
+        std::fs::write(&unfinished, text)?;
         std::fs::rename(unfinished, path)
     }
 }
@@ -210,7 +223,7 @@ pub async fn serve(
     futures::future::try_join(metrics.into_future(), probes.into_future()).await.map(|_| ())
 }
 
-async fn until(mut ended: watch::Receiver<bool>) {
+pub(crate) async fn until(mut ended: watch::Receiver<bool>) {
     // An error says that whoever could end it is gone, which is an end too.
     let _gone = ended.wait_for(|ended| *ended).await;
 }

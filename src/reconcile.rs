@@ -11,6 +11,7 @@ use tracing::debug;
 use crate::agora;
 use crate::agora::material::{Account, Material};
 use crate::api::SnapshotJobStatus;
+use crate::api::status::Session;
 use crate::cluster::events::Events;
 use crate::cluster::jobs::{Jobs, KubeError};
 use crate::cluster::secrets::SecretReader;
@@ -27,6 +28,7 @@ mod begin;
 pub mod chance;
 pub mod clock;
 pub mod farewell;
+pub mod hearsay;
 pub mod look;
 pub mod memories;
 pub mod meter;
@@ -38,6 +40,7 @@ mod tell;
 
 use chance::Chance;
 use clock::Clock;
+use hearsay::Hearsay;
 use memories::{Kept, Memories};
 use neighbours::Neighbours;
 use perform::Happened;
@@ -56,6 +59,8 @@ pub struct Context {
     pub neighbours: Neighbours,
     /// What is remembered between visits.
     pub memories: Memories,
+    /// What notifications told, for the visits.
+    pub hearsay: Hearsay,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -138,10 +143,10 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     remembered.bucket = visit.bucket;
     remembered.said = visit.said;
     remembered.newest = Some(visit.stored);
+    context.forget_what_was_told(&uid, &visit.seen.status.sessions);
     match result {
         Ok(Happened::Released) => {
-            context.memories.forget(&uid);
-            context.metrics.job_gone(&uid);
+            context.forget(&uid);
             Next::Never
         }
         Ok(Happened::LookAgain | Happened::ClaimLost) => Next::Visit(Duration::ZERO),
@@ -167,6 +172,23 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest wait after failures of the API server.
 const MOST_WAIT: Duration = Duration::from_secs(60);
+
+impl Context {
+    /// Forgets a job that is gone and has nothing running.
+    fn forget(&self, uid: &str) {
+        self.memories.forget(uid);
+        self.hearsay.forget(uid);
+        self.metrics.job_gone(uid);
+    }
+
+    /// Of sessions that are over. While a sid is not known any may be it.
+    fn forget_what_was_told(&self, uid: &str, sessions: &[Session]) {
+        let sids: Option<Vec<&str>> = sessions.iter().map(|session| session.sid.as_deref()).collect();
+        if let Some(sids) = sids {
+            self.hearsay.keep_only(uid, &sids);
+        }
+    }
+}
 
 impl Visit<'_> {
     async fn act(&mut self, step: Step) -> Result<Happened, KubeError> {

@@ -126,7 +126,18 @@ pub struct Settings {
     )]
     pub health_bind_address: SocketAddr,
 
-    /// File to write the two bound addresses to, as `METRICS_ADDRESS=...` and `HEALTH_ADDRESS=...`.
+    /// Address that takes Agora's notifications, under /ncs/APP_ID. Without it they are not listened to. Port 0 takes a
+    /// free one.
+    #[arg(long, value_name = "IP:PORT", env = "AGORA_SNAPSHOT_NOTIFICATIONS_BIND_ADDRESS")]
+    pub notifications_bind_address: Option<SocketAddr>,
+
+    /// Address under which other replicas reach this one's receiver of notifications, for they hand theirs to the one
+    /// that leads. Default: $POD_IP, else the address that is listened on, with the port that is listened on.
+    #[arg(long, value_name = "IP:PORT", env = "AGORA_SNAPSHOT_NOTIFICATIONS_ADVERTISE_ADDRESS")]
+    pub notifications_advertise_address: Option<SocketAddr>,
+
+    /// File to write the bound addresses to, as `METRICS_ADDRESS=...`, `HEALTH_ADDRESS=...` and, with a receiver,
+    /// `NOTIFICATIONS_ADDRESS=...`.
     #[arg(long, value_name = "PATH", env = "AGORA_SNAPSHOT_BOUND_ADDRESSES_FILE")]
     pub bound_addresses_file: Option<PathBuf>,
 

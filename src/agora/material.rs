@@ -25,6 +25,7 @@ mod key {
     pub(super) const CUSTOMER_ID: &str = "customerId";
     pub(super) const CUSTOMER_SECRET: &str = "customerSecret";
     pub(super) const APP_CERTIFICATE: &str = "appCertificate";
+    pub(super) const NOTIFICATION_SECRET: &str = "notificationSecret";
     pub(super) const ACCESS_KEY: &str = "accessKey";
     pub(super) const SECRET_KEY: &str = "secretKey";
     pub(super) const STS_TOKEN: &str = "stsToken";
@@ -149,6 +150,15 @@ impl Account {
             customer_secret: secret.word(key::CUSTOMER_SECRET)?.into(),
         })
     }
+}
+
+/// What the vendor signs its notifications with, if the Secret `name` (`credentialsRef`) has it.
+///
+/// # Errors
+/// The Secret does not exist, or its key `notificationSecret` is unusable.
+pub fn notification_secret(name: &str, secrets: &Secrets) -> Result<Option<SecretString>, MaterialProblem> {
+    let word = Secret::of(name, secrets)?.optional_word(key::NOTIFICATION_SECRET)?;
+    Ok(word.map(SecretString::from))
 }
 
 impl Material {

@@ -39,6 +39,9 @@ const MOST_OUTRUN: u32 = 3;
 /// A trouble that lasts is told again after this long.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
+/// Annotation of the Lease: where its holder takes the vendor's notifications from the other replicas.
+pub const RECEIVER_ANNOTATION: &str = "agora-snapshot.dev/notification-receiver";
+
 /// Which Lease, and its times. `renew_deadline` must be shorter than `lease_duration`.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -54,12 +57,15 @@ pub struct Terms {
     pub renew_deadline: Duration,
     /// Between two looks or renewals.
     pub retry_period: Duration,
+    /// Where this process takes notifications, `IP:PORT`, if it does.
+    pub receiver: Option<String>,
 }
 
 /// An election under way.
 #[derive(Debug)]
 pub struct Election {
     gate: Gate,
+    leader: watch::Receiver<Option<String>>,
     end: watch::Sender<bool>,
     looking: JoinHandle<()>,
 }
@@ -68,6 +74,7 @@ impl Election {
     /// Begins to look at the Lease, and leads when it is free.
     pub fn begin(client: Client, terms: Terms, metrics: Metrics) -> Self {
         let (standing, seen) = watch::channel(Standing::Unknown);
+        let (receiver, leader) = watch::channel(None);
         let (end, ended) = watch::channel(false);
         metrics.leads(&terms.name, false);
         tracing::info!(
@@ -84,16 +91,22 @@ impl Election {
             stored: None,
             began: Instant::now(),
             standing,
+            receiver,
             metrics,
             holder: None,
             told: None,
         };
-        Self { gate: Gate::of(seen), end, looking: tokio::spawn(elector.look_and_lead(ended)) }
+        Self { gate: Gate::of(seen), leader, end, looking: tokio::spawn(elector.look_and_lead(ended)) }
     }
 
     /// Whether this process may work.
     pub fn gate(&self) -> Gate {
         self.gate.clone()
+    }
+
+    /// Where the process that leads, if another one does, takes notifications: `IP:PORT`, as its Lease says.
+    pub fn leaders_receiver(&self) -> watch::Receiver<Option<String>> {
+        self.leader.clone()
     }
 
     /// Gives the Lease up, if this process holds it, so that another can take it at once. No longer than `limit`.
@@ -114,6 +127,8 @@ struct Elector {
     stored: Option<Lease>,
     began: Instant,
     standing: watch::Sender<Standing>,
+    /// Where another process that leads takes notifications.
+    receiver: watch::Sender<Option<String>>,
     metrics: Metrics,
     /// Who was last said to hold it.
     holder: Option<String>,
@@ -227,7 +242,12 @@ impl Elector {
     /// The Lease with us as its holder.
     fn ours(&self) -> Lease {
         let now = MicroTime(Timestamp::now());
-        let before = self.stored.clone().unwrap_or_default();
+        let mut before = self.stored.clone().unwrap_or_default();
+        let annotations = before.metadata.annotations.get_or_insert_default();
+        match &self.terms.receiver {
+            Some(receiver) => drop(annotations.insert(RECEIVER_ANNOTATION.to_owned(), receiver.clone())),
+            None => drop(annotations.remove(RECEIVER_ANNOTATION)),
+        }
         let spec = before.spec.unwrap_or_default();
         let held = spec.holder_identity.as_ref() == Some(&self.terms.identity);
         let seconds = self.terms.lease_duration.as_secs_f64().ceil();
@@ -250,6 +270,7 @@ impl Elector {
 
     fn lead(&mut self) {
         let Some(until) = self.candidate.leads_until() else { return };
+        self.receiver.send_if_modified(|known| known.take().is_some());
         let first = !matches!(*self.standing.borrow(), Standing::Leading(_));
         self.standing.send_replace(Standing::Leading(self.began + until));
         if first {
@@ -266,6 +287,15 @@ impl Elector {
                 *standing = Standing::Standby;
             }
             unknown
+        });
+        let receiver = self
+            .stored
+            .as_ref()
+            .and_then(|lease| lease.metadata.annotations.as_ref()?.get(RECEIVER_ANNOTATION).cloned());
+        self.receiver.send_if_modified(|known| {
+            let changed = *known != receiver;
+            *known = receiver;
+            changed
         });
         let holder = self.stored.as_ref().and_then(|lease| lease.spec.as_ref()?.holder_identity.clone());
         if holder != self.holder {

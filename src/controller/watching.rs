@@ -76,6 +76,7 @@ impl Watching {
         secrets: Option<Api<PartialObjectMeta<Secret>>>,
     ) -> BoxStream<'static, Turn> {
         let (store, writer) = reflector::store();
+        let told = self.context.hearsay.wakes(scope.namespace());
         self.context.neighbours.add(store.clone());
         let listed = Arc::new(AtomicBool::new(false));
         let config = watcher::Config::default();
@@ -87,6 +88,7 @@ impl Watching {
             .modify(|job| job.metadata.managed_fields = None)
             .inspect(notice)
             .reflect(writer)
+            .inspect(self.reflected())
             .applied_objects();
         let ended = self.ended();
         let woken = match secrets {
@@ -96,6 +98,7 @@ impl Watching {
         Controller::for_stream(jobs, store)
             .reconcile_all_on(stream::once(self.gate.clone().opened()))
             .reconcile_on(woken)
+            .reconcile_on(told)
             .with_config(Config::default().concurrency(self.concurrency))
             .graceful_shutdown_on(ended)
             .run(self.visits(), |_, error, _| match *error {}, self.context.clone())
@@ -119,6 +122,12 @@ impl Watching {
             Ok(Event::Init | Event::InitApply(_) | Event::Apply(_)) => {}
             Err(error) => first_list.failed(error),
         }
+    }
+
+    /// The cache has what the watch has just told.
+    fn reflected(&self) -> impl FnMut(&watcher::Result<Event<StoredJob>>) + use<> {
+        let context = self.context.clone();
+        move |_| context.neighbours.changed()
     }
 
     fn visits(&self) -> impl FnMut(Arc<StoredJob>, Arc<Context>) -> Visiting + use<> {

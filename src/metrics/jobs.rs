@@ -63,6 +63,12 @@ impl Jobs {
         }
     }
 
+    pub(super) fn snapshot_told(&self, uid: &str, time: Timestamp) {
+        if let Some(view) = self.known().views.get_mut(uid) {
+            view.last_file = view.last_file.max(Some(time));
+        }
+    }
+
     pub(super) fn gone(&self, uid: &str) {
         self.known().views.remove(uid);
     }

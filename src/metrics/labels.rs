@@ -57,6 +57,28 @@ label_values!(
 );
 
 label_values!(
+    /// What became of a notification.
+    NotificationResult {
+        /// It told of a job's session.
+        Accepted => "accepted",
+        /// It had been heard before.
+        Duplicate => "duplicate",
+        /// It is the vendor's, and of no session here.
+        Unmatched => "unmatched",
+        /// It is the vendor's, and not understood.
+        NotUnderstood => "not_understood",
+        /// Its signature fits no secret.
+        Forged => "forged",
+        /// No Secret of the App ID has a `notificationSecret`.
+        Unverifiable => "unverifiable",
+        /// The process that leads has it.
+        Forwarded => "forwarded",
+        /// It could not be dealt with, and the vendor was asked to send it again.
+        Refused => "refused",
+    }
+);
+
+label_values!(
     /// What kept a second session from starting.
     Fence {
         /// The claim could not be written because another had been.
@@ -170,6 +192,24 @@ pub(super) struct StartLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct FenceLabels {
     pub(super) fence: Fence,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct NotificationLabels {
+    r#type: String,
+    result: NotificationResult,
+}
+
+impl NotificationLabels {
+    /// `event_type` is absent where the body was not read. A sender gone mad must not fill the memory of Prometheus.
+    pub(super) fn new(event_type: Option<i64>, result: NotificationResult) -> Self {
+        let word = match event_type {
+            None => String::new(),
+            Some(known @ (1..=4 | 11..=13 | 30..=34 | 40..=47)) => known.to_string(),
+            Some(_) => "other".to_owned(),
+        };
+        Self { r#type: word, result }
+    }
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

@@ -86,6 +86,14 @@ fn used() -> Metrics {
     metrics.budget_wait(Duration::from_millis(200));
     metrics.start_latency(Duration::from_secs(2));
     metrics.files_arrived(7);
+    for (event_type, result) in [
+        (Some(45), NotificationResult::Accepted),
+        (Some(45), NotificationResult::Accepted),
+        (Some(4711), NotificationResult::Unmatched),
+        (None, NotificationResult::Forged),
+    ] {
+        metrics.notification(event_type, result);
+    }
     metrics.billed(Duration::from_millis(1_500));
     metrics.poll_late(Duration::from_millis(5));
     metrics.status_report(true);
@@ -130,6 +138,10 @@ fn every_method_moves_its_series() {
         (r#"agora_snapshot_handovers_total{result="stopped_first"}"#, 1.0),
         (r#"agora_snapshot_handovers_total{result="completed"}"#, 0.0),
         (r#"agora_snapshot_duplicate_sessions_prevented_total{fence="recorder_uid"}"#, 1.0),
+        (r#"agora_snapshot_notifications_total{type="45",result="accepted"}"#, 2.0),
+        (r#"agora_snapshot_notifications_total{type="other",result="unmatched"}"#, 1.0),
+        (r#"agora_snapshot_notifications_total{type="",result="forged"}"#, 1.0),
+        (r#"agora_snapshot_notifications_total{type="",result="refused"}"#, 0.0),
         (
             r#"agora_snapshot_api_requests_total{verb="stop",code="206",vendor_code="435",domain="api.agora.io"}"#,
             1.0,

@@ -39,8 +39,7 @@ pub async fn to(context: &Context, uid: &str) {
         remembered.newest.clone().filter(|_| !remembered.memory.sessions.is_empty())
     };
     let Some(job) = job else {
-        context.memories.forget(uid);
-        context.metrics.job_gone(uid);
+        context.forget(uid);
         return;
     };
     let name = job.full_name();
@@ -55,8 +54,7 @@ pub async fn to(context: &Context, uid: &str) {
             Next::Visit(wait) | Next::AfterFailure(wait) => tokio::time::sleep(wait).await,
         }
     }
-    context.memories.forget(uid);
-    context.metrics.job_gone(uid);
+    context.forget(uid);
     info!(job = name, uid, "nothing of the vanished object runs any more, or it was reported");
 }
 

@@ -1,7 +1,8 @@
 //! Whether another job has, or is to have, the same recorder uid in the same channel. The vendor would refuse the
 //! second session, or worse, after a failover let both run and evict each other.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
@@ -13,20 +14,41 @@ use crate::lifecycle::recorder;
 
 /// The jobs that the watches show.
 #[derive(Clone, Default)]
-pub struct Neighbours(Arc<RwLock<Vec<Store<StoredJob>>>>);
+pub struct Neighbours {
+    stores: Arc<RwLock<Vec<Store<StoredJob>>>>,
+    version: Arc<AtomicU64>,
+}
 
 impl Neighbours {
     /// Adds a watch cache.
     pub fn add(&self, store: Store<StoredJob>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push(store);
+        self.stores.write().unwrap_or_else(PoisonError::into_inner).push(store);
+        self.changed();
+    }
+
+    /// A watch showed something new, and its cache has it.
+    pub fn changed(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Another number each time that something may have changed.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// All jobs.
+    pub fn all(&self) -> Vec<Arc<StoredJob>> {
+        self.stores().iter().flat_map(Store::state).collect()
+    }
+
+    fn stores(&self) -> RwLockReadGuard<'_, Vec<Store<StoredJob>>> {
+        self.stores.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `namespace/name` of the job that stands in the way of `job` using `recorder_uid`.
     pub fn holder(&self, job: &StoredJob, spec: &SnapshotJobSpec, recorder_uid: i64) -> Option<String> {
-        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        stores
+        self.all()
             .iter()
-            .flat_map(Store::state)
             .filter(|other| other.uid() != job.uid())
             .filter(|other| stands_in_the_way(other, job, spec, recorder_uid))
             .map(|other| other.full_name())
@@ -36,15 +58,11 @@ impl Neighbours {
 
     /// Whether a job other than `uid` has, or had, the session of this sid.
     pub fn has_sid(&self, uid: &str, sid: &str) -> bool {
-        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        stores.iter().flat_map(Store::state).filter(|other| other.uid().as_deref() != Some(uid)).any(
-            |other| {
-                let status = other.status();
-                let live = status.sessions.iter().filter_map(|session| session.sid.as_deref());
-                live.chain(status.history.iter().filter_map(|past| past.sid.as_deref()))
-                    .any(|known| known == sid)
-            },
-        )
+        self.all().iter().filter(|other| other.uid().as_deref() != Some(uid)).any(|other| {
+            let status = other.status();
+            let live = status.sessions.iter().filter_map(|session| session.sid.as_deref());
+            live.chain(status.history.iter().filter_map(|past| past.sid.as_deref())).any(|known| known == sid)
+        })
     }
 }
 

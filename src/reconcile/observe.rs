@@ -13,7 +13,7 @@ use crate::cluster::stored::StoredJob;
 use crate::lifecycle::intent::{Intent, intent};
 use crate::lifecycle::observed::{Observed, Problem};
 use crate::lifecycle::start::{self, NextStart};
-use crate::lifecycle::{aging, recorder};
+use crate::lifecycle::{aging, hearing, recorder};
 
 /// Gathers what a decision about `stored` is made from.
 pub(super) async fn observe<'a>(
@@ -67,9 +67,13 @@ pub(super) async fn observe<'a>(
         told: stored_status,
         notices: Vec::new(),
     };
+    let told = context.hearsay.of(&visit.seen.job.uid);
+    let uid = visit.seen.job.uid.clone();
+    let heard = hearing::heard(&mut visit.seen, &told, |sid| context.neighbours.has_sid(&uid, sid));
     visit.find_obstacles().await;
     let sessions = visit.seen.status.sessions.len();
-    visit.notices = aging::time_passed(&mut visit.seen);
+    visit.notices = heard;
+    visit.notices.extend(aging::time_passed(&mut visit.seen));
     if visit.seen.status.sessions.len() != sessions {
         // What was gathered was for a claim that has just been given up.
         visit.find_obstacles().await;

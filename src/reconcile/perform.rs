@@ -20,7 +20,7 @@ use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 use crate::lifecycle::plan::{Step, StopCause};
 use crate::lifecycle::recovery::{self, Found};
 use crate::lifecycle::report::report;
-use crate::lifecycle::{answers, spec_hash, words};
+use crate::lifecycle::{answers, hearing, spec_hash, words};
 
 /// So long an event about what may go on being billed is waited for, before the object forgets it.
 const TELL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -247,6 +247,8 @@ impl Visit<'_> {
             }
         }
         let Some(session) = self.session(attempt) else { return Ok(Happened::LookAgain) };
+        let recorder_uid = hearing::stop_uid(&session, self.seen.known(&session));
+        let session = Session { recorder_uid, ..session };
         let Some(address) = SessionAddress::of(&session) else { return Ok(Happened::Nothing) };
         let agora = &self.context.agora;
         let outcome = agora.stop(&account, &address, StopMode::AwaitUpload, &self.job_key()).await;

@@ -18,6 +18,7 @@ use agora_snapshot_operator::metrics::Metrics;
 use agora_snapshot_operator::probes::Health;
 use agora_snapshot_operator::reconcile::chance::Chance;
 use agora_snapshot_operator::reconcile::clock::Clock;
+use agora_snapshot_operator::reconcile::hearsay::Hearsay;
 use agora_snapshot_operator::reconcile::memories::Memories;
 use agora_snapshot_operator::reconcile::neighbours::Neighbours;
 use agora_snapshot_operator::reconcile::{Context, farewell};
@@ -62,6 +63,7 @@ fn context(world: &Arc<World>, process: Process, seed: u64) -> Context {
         })
         .expect("a client of the vendor's API"),
         neighbours: Neighbours::default(),
+        hearsay: Hearsay::default(),
         memories: Memories::default(),
         clock: Clock::with_wall(Arc::new(move || wall.now())),
         chance: Chance::seeded(seed),

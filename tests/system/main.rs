@@ -26,6 +26,7 @@ mod leadership;
 mod least_privilege;
 mod lifecycle;
 mod namespace_going;
+mod notifications;
 mod outage;
 mod recovery;
 mod refusals;

@@ -167,6 +167,7 @@ impl Plan {
             namespaces: vec![namespace.clone()],
             arguments,
             environment: vec![],
+            notifications: false,
             unready: false,
         };
         let witness = Arc::default();

@@ -24,6 +24,8 @@ pub struct OperatorOptions {
     pub time_scale: Option<u32>,
     /// The namespaces it looks at; all of them if empty.
     pub namespaces: Vec<String>,
+    /// Whether it takes notifications.
+    pub notifications: bool,
     /// Whether it is enough that it lives: it may lack what it needs to become ready.
     pub unready: bool,
     /// Further arguments.
@@ -38,6 +40,7 @@ pub struct Operator {
     process: Process,
     health_url: String,
     metrics_url: String,
+    notifications_url: Option<String>,
 }
 
 impl Operator {
@@ -48,18 +51,24 @@ impl Operator {
         again_if_port_was_taken(async || {
             let (health, metrics) =
                 (format!("127.0.0.1:{}", crate::free_port()?), format!("127.0.0.1:{}", crate::free_port()?));
+            let notifications = match options.notifications {
+                true => Some(format!("127.0.0.1:{}", crate::free_port()?)),
+                false => None,
+            };
             let mut process = Program::new("agora-snapshot-operator", program, log.clone())
                 .env("KUBECONFIG", &options.kubeconfig)
                 .envs(&options.environment)
                 .arg("run")
                 .flag("health-bind-address", &health)
                 .flag("metrics-bind-address", &metrics)
+                .args(notifications.iter().map(|address| format!("--notifications-bind-address={address}")))
                 .args(options.flags())
                 .start()?;
             let (health_url, metrics_url) = (format!("http://{health}"), format!("http://{metrics}"));
             let probe = if options.unready { "healthz" } else { "readyz" };
             process.answers(&format!("{health_url}/{probe}"), START).await?;
-            Ok(Self { process, health_url, metrics_url })
+            let notifications_url = notifications.map(|address| format!("http://{address}"));
+            Ok(Self { process, health_url, metrics_url, notifications_url })
         })
         .await
     }
@@ -72,6 +81,11 @@ impl Operator {
     /// `http://127.0.0.1:PORT`, with `/metrics`.
     pub fn metrics_url(&self) -> &str {
         &self.metrics_url
+    }
+
+    /// `http://127.0.0.1:PORT`, with `/ncs/APP_ID`; if it takes notifications.
+    pub fn notifications_url(&self) -> Option<&str> {
+        self.notifications_url.as_deref()
     }
 
     /// The process: `kill` is a crash, `stop` a clean end, `log` what it wrote.

@@ -1,0 +1,151 @@
+//! What notifications told, from when they are heard until their jobs are visited: by `metadata.uid` and sid. A notification
+//! that matters brings a visit; the visit takes what was told, and decides.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::stream::{self, Stream, StreamExt};
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc;
+
+use crate::cluster::stored::StoredJob;
+use crate::lifecycle::told::{Tiding, Told};
+
+/// Sids of one job that are kept, those that were heard of last: two sessions, those before them, and others under its
+/// recorder uids.
+const MOST_SIDS: usize = 16;
+
+/// Everything that was told. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Hearsay(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    jobs: HashMap<String, Heard>,
+    /// Who visits the jobs of a namespace, or of all.
+    visitors: Vec<(Option<String>, mpsc::UnboundedSender<ObjectRef<StoredJob>>)>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    told: BTreeMap<String, Told>,
+    /// Whether a visit was asked for that has not come yet.
+    woken: bool,
+}
+
+impl Hearsay {
+    /// Takes in what a notification told of a job, and brings a visit to it if that matters.
+    pub fn hear(&self, uid: &str, job: &ObjectRef<StoredJob>, tiding: &Tiding) {
+        let mut inner = self.inner();
+        let heard = inner.jobs.entry(uid.to_owned()).or_default();
+        let told = heard.told.entry(tiding.sid.clone()).or_default();
+        let before = told.clone();
+        told.hear(tiding);
+        let matters = told.is_worth_a_visit(&before);
+        while heard.told.len() > MOST_SIDS {
+            let oldest = heard.told.iter().min_by_key(|(_, told)| told.heard()).map(|(sid, _)| sid.clone());
+            let Some(oldest) = oldest else { break };
+            heard.told.remove(&oldest);
+        }
+        if !matters || std::mem::replace(&mut heard.woken, true) {
+            return;
+        }
+        let namespace = job.namespace.as_deref();
+        let concerned = |scope: &Option<String>| scope.is_none() || scope.as_deref() == namespace;
+        // Whoever has ended visits nothing any more.
+        inner.visitors.retain(|(scope, visitor)| !concerned(scope) || visitor.send(job.clone()).is_ok());
+    }
+
+    /// What was told of a job, by sid, for the visit that begins.
+    pub fn of(&self, uid: &str) -> BTreeMap<String, Told> {
+        let mut inner = self.inner();
+        let Some(heard) = inner.jobs.get_mut(uid) else { return BTreeMap::new() };
+        heard.woken = false;
+        heard.told.clone()
+    }
+
+    /// Drops what was told of all sessions but these.
+    pub fn keep_only(&self, uid: &str, sids: &[&str]) {
+        let mut inner = self.inner();
+        let Some(heard) = inner.jobs.get_mut(uid) else { return };
+        heard.told.retain(|sid, _| sids.contains(&sid.as_str()));
+        if heard.told.is_empty() && !heard.woken {
+            inner.jobs.remove(uid);
+        }
+    }
+
+    /// Forgets a job that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.inner().jobs.remove(uid);
+    }
+
+    /// The jobs of a namespace, or of all, each time that something was told which matters.
+    pub fn wakes(&self, namespace: Option<&str>) -> impl Stream<Item = ObjectRef<StoredJob>> + Send + use<> {
+        let (visitor, woken) = mpsc::unbounded_channel();
+        self.inner().visitors.push((namespace.map(str::to_owned), visitor));
+        stream::unfold(woken, async |mut woken| woken.recv().await.map(|job| (job, woken))).boxed()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::lifecycle::told::Event;
+
+    fn tiding(sid: &str, second: i64, event: Event) -> Tiding {
+        let time = Timestamp::from_second(1_780_000_000 + second).expect("a time");
+        Tiding { sid: sid.into(), channel: "lobby".into(), uid: 1001, time, event }
+    }
+
+    fn snapshot(sid: &str, second: i64) -> Tiding {
+        tiding(sid, second, Event::Snapshot { file: format!("{second}.jpg") })
+    }
+
+    fn job() -> ObjectRef<StoredJob> {
+        ObjectRef::new("lobby").within("live")
+    }
+
+    /// How many visits were asked for since it was asked last.
+    fn drained(wakes: &mut (impl Stream<Item = ObjectRef<StoredJob>> + Unpin)) -> usize {
+        std::iter::from_fn(|| wakes.next().now_or_never().flatten()).count()
+    }
+
+    #[test]
+    fn what_matters_brings_one_visit_and_the_rest_waits_for_the_next() {
+        let hearsay = Hearsay::default();
+        let (mut all, mut live) = (hearsay.wakes(None), hearsay.wakes(Some("live")));
+        let mut other = hearsay.wakes(Some("other"));
+        for second in 1..=100 {
+            hearsay.hear("u", &job(), &snapshot("s", second));
+        }
+        assert_eq!((drained(&mut all), drained(&mut live), drained(&mut other)), (1, 1, 0));
+        let told = hearsay.of("u");
+        assert_eq!(told["s"].snapshot().map(|(_, file)| file), Some("100.jpg"));
+        hearsay.hear("u", &job(), &snapshot("s", 101));
+        assert_eq!(drained(&mut all), 0, "one more of the same");
+        hearsay.hear("u", &job(), &tiding("s", 102, Event::Exited { normally: true }));
+        assert_eq!(drained(&mut all), 1);
+    }
+
+    #[test]
+    fn a_storm_of_strange_sids_is_bounded_and_a_job_that_went_leaves_nothing() {
+        let hearsay = Hearsay::default();
+        for number in 0..1000 {
+            hearsay.hear("u", &job(), &snapshot(&format!("s{number}"), number));
+        }
+        let kept: Vec<String> = hearsay.of("u").into_keys().collect();
+        assert_eq!(kept.len(), MOST_SIDS);
+        assert!(kept.contains(&"s999".to_owned()));
+        hearsay.keep_only("u", &["s999"]);
+        assert_eq!(hearsay.of("u").len(), 1);
+        hearsay.forget("u");
+        assert!(hearsay.of("u").is_empty());
+    }
+}
