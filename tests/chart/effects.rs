@@ -2,6 +2,7 @@
 //! the value and hold with it, so that a value without effect, or a check that always holds, is found.
 
 mod monitoring;
+mod notifications;
 mod operator;
 mod pods;
 mod policies;
@@ -100,6 +101,7 @@ fn rows() -> Vec<Row> {
         rights::rights(),
         operator::operator(),
         monitoring::monitoring(),
+        notifications::notifications(),
         policies::policies(),
     ]
     .into_iter()

@@ -38,6 +38,11 @@ pub(crate) fn everything() -> Value {
             "prometheusRule": {"enabled": true},
             "dashboard": {"enabled": true},
         },
+        "notifications": {
+            "enabled": true,
+            "ingress": {"enabled": true, "className": "nginx", "host": "ncs.example.com", "tlsSecretName": "ncs-tls",
+                "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"}},
+        },
         "networkPolicy": {
             "enabled": true,
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],

@@ -114,7 +114,19 @@ fn values_that_contradict_each_other_are_told_with_the_way_out() {
             "there is no Service to scrape",
         ),
         (json!({"metrics": {"enabled": false, "podMonitor": {"enabled": true}}}), "nothing could be scraped"),
-        (json!({"metrics": {"port": 8081}}), "metrics.port and health.port are both 8081"),
+        (json!({"metrics": {"port": 8081}}), "are the same (8081, 8081): each is served apart"),
+        (
+            json!({"notifications": {"enabled": true, "port": 8080}}),
+            "two of metrics.port, health.port and notifications.port are the same (8080, 8081, 8080)",
+        ),
+        (
+            json!({"notifications": {"ingress": {"enabled": true, "host": "a.example.com"}}}),
+            "notifications.enabled is false: the Ingress would lead nowhere",
+        ),
+        (
+            json!({"notifications": {"enabled": true, "ingress": {"enabled": true}}}),
+            "notifications.ingress.host is empty",
+        ),
         (json!({"extraEnv": [{"name": "POD_NAME", "value": "x"}]}), "extraEnv has POD_NAME"),
         (
             json!({"proxy": {"https": "http://p:1"}, "extraEnv": [{"name": "HTTPS_PROXY", "value": "x"}]}),

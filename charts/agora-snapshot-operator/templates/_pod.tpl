@@ -52,6 +52,12 @@ securityContext:
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- if .Values.notifications.enabled }}
+- name: POD_IP
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIP
+{{- end }}
 {{- with .Values.proxy.http }}
 - name: HTTP_PROXY
   value: {{ . | quote }}

@@ -25,8 +25,20 @@
 {{- fail "metrics.enabled is false, but a PodMonitor or ServiceMonitor is enabled: nothing could be scraped. Set metrics.enabled=true or disable the monitor" -}}
 {{- end -}}
 {{- end -}}
-{{- if eq (int .Values.metrics.port) (int .Values.health.port) -}}
-{{- fail (printf "metrics.port and health.port are both %d: they are served apart. Change one of them" (int .Values.health.port)) -}}
+{{- $ports := list (int .Values.metrics.port) (int .Values.health.port) -}}
+{{- if .Values.notifications.enabled -}}
+{{- $ports = append $ports (int .Values.notifications.port) -}}
+{{- end -}}
+{{- if ne (len $ports) (len (uniq $ports)) -}}
+{{- fail (printf "two of metrics.port, health.port and notifications.port are the same (%s): each is served apart. Change one of them" (join ", " $ports)) -}}
+{{- end -}}
+{{- with .Values.notifications -}}
+{{- if and .ingress.enabled (not .enabled) -}}
+{{- fail "notifications.ingress.enabled is true, but notifications.enabled is false: the Ingress would lead nowhere. Set notifications.enabled=true" -}}
+{{- end -}}
+{{- if and .ingress.enabled (not .ingress.host) -}}
+{{- fail "notifications.ingress.enabled is true, but notifications.ingress.host is empty: Agora sends to one host, by https. Set notifications.ingress.host" -}}
+{{- end -}}
 {{- end -}}
 {{- /* Said here and not by the schema, whose words would repeat the password. */ -}}
 {{- $urls := dict "proxy.http" (list .Values.proxy.http) "proxy.https" (list .Values.proxy.https) "storage.endpoint" (list .Values.storage.endpoint) "agora.endpoints" .Values.agora.endpoints -}}
