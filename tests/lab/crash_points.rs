@@ -72,6 +72,23 @@ fn the_process_ends_at_every_point_of_a_life_with_renewals() {
     ));
 }
 
+#[test]
+fn the_process_ends_at_every_point_of_a_life_that_is_told_of() {
+    let begun = Instant::now();
+    let quiet = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], DOWNTIMES[0]).told()]).remove(0);
+    let effects = quiet.effects[0];
+    let plans = at_every_point(effects, &CRASHES).into_iter().map(Plan::told).collect();
+    let lives = lead_all(&WHOLE_LIFE, plans);
+    evidence(format_args!(
+        "crash points with notifications (a fifth lost, doubled, out of order): {} points, {} lives in {:.0} s; at most {} \
+         sessions in a life",
+        effects * CRASHES.len(),
+        lives.len(),
+        begun.elapsed().as_secs_f64(),
+        lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
+    ));
+}
+
 /// Whatever it has been through, a job at rest is not written, and one that is suspended not even asked about.
 #[test]
 fn nothing_is_written_at_rest() {

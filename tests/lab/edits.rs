@@ -107,7 +107,7 @@ struct Life {
 /// Leads the life of a job under these edits, mends what is bad, and waits until nothing more is to be done. A new job has
 /// all of it at once.
 fn lead(edits: &[(Duration, Edit)], new: bool) -> Life {
-    let world = World::new(Script::new(&[]), Vec::new(), 1);
+    let world = World::new(Script::new(&[]), Vec::new(), 1, false);
     let runtime = process::runtime();
     runtime.block_on(async {
         world.begin_time();

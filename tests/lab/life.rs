@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     /// Between the end of a process and the begin of the next.
     pub(crate) downtime: Duration,
     pub(crate) operators: Operators,
+    /// Whether the vendor's notifications come: some of them, doubled and out of order.
+    pub(crate) told: bool,
 }
 
 /// How many operators there are.
@@ -47,7 +49,7 @@ pub(crate) struct Life {
 /// Leads a life.
 pub(crate) fn lead(stages: &'static [Stage], plan: Plan) -> Life {
     let operators = if plan.operators == Operators::One { 1 } else { 2 };
-    let world = World::new(Script::new(stages), plan.points.clone(), operators);
+    let world = World::new(Script::new(stages), plan.points.clone(), operators, plan.told);
     let log = Log::default();
     let _as_long_as_it_lasts = tracing::subscriber::set_default(log.clone().subscriber());
     if plan.operators == Operators::OneThenAnother {
@@ -179,7 +181,12 @@ impl Life {
 
 impl Plan {
     pub(crate) fn new(points: &[Point], downtime: u64) -> Self {
-        Self { points: points.to_vec(), downtime: Duration::from_secs(downtime), operators: Operators::One }
+        let downtime = Duration::from_secs(downtime);
+        Self { points: points.to_vec(), downtime, operators: Operators::One, told: false }
+    }
+
+    pub(crate) fn told(self) -> Self {
+        Self { told: true, ..self }
     }
 
     pub(crate) fn with(self, operators: Operators) -> Self {
@@ -190,8 +197,9 @@ impl Plan {
     pub(crate) fn asked_for() -> Option<Self> {
         let text = std::env::var("LIFE").ok()?;
         let mut parts = text.split('@');
-        let mut part = || parts.next().expect("LIFE is points@seconds@operators");
+        let mut part = || parts.next().expect("LIFE is points@seconds@operators@told or @untold");
         let (points, downtime, operators) = (part(), part(), part());
+        let told = part() == "told";
         let points: Vec<Point> = points
             .split(',')
             .filter(|point| !point.is_empty())
@@ -203,7 +211,8 @@ impl Plan {
             "1+1" => Operators::OneThenAnother,
             other => panic!("there are 1, 2 or 1+1 operators, not {other}"),
         };
-        Some(Self::new(&points, downtime.parse().expect("seconds of downtime")).with(operators))
+        let plan = Self::new(&points, downtime.parse().expect("seconds of downtime")).with(operators);
+        Some(Self { told, ..plan })
     }
 }
 
@@ -216,6 +225,7 @@ impl fmt::Display for Plan {
             Operators::Two => "2",
             Operators::OneThenAnother => "1+1",
         };
-        write!(formatter, "{}@{}@{operators}", points.join(","), self.downtime.as_secs())
+        let told = if self.told { "told" } else { "untold" };
+        write!(formatter, "{}@{}@{operators}@{told}", points.join(","), self.downtime.as_secs())
     }
 }

@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use agora_snapshot_operator::agora::client::Client;
+use agora_snapshot_operator::agora::notification;
 use agora_snapshot_operator::agora::settings::ClientSettings;
 use agora_snapshot_operator::cluster::events::{Events, Repeated};
 use agora_snapshot_operator::cluster::jobs::Jobs;
@@ -24,6 +25,7 @@ use agora_snapshot_operator::reconcile::neighbours::Neighbours;
 use agora_snapshot_operator::reconcile::{Context, farewell};
 use agora_snapshot_operator::settings::{Command, CommandLine, Settings};
 use clap::Parser;
+use kube::runtime::reflector::ObjectRef;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -129,5 +131,35 @@ async fn program(world: Arc<World>, process: Process) {
         biased;
         () = orderly => {}
         () = last_words => {}
+        () = hear(&world, process, &context) => {}
+    }
+}
+
+/// Takes the vendor's notifications, as the receiver does with what it found to be the vendor's. What was sent before the
+/// process began nobody tells it.
+async fn hear(world: &World, process: Process, context: &Context) {
+    let mut heard = world.read(|world| world.vendor.notifications.len());
+    let mut changes = world.changes();
+    loop {
+        changes.mark_unchanged();
+        world.gate(process).await;
+        let (bodies, moves) = world.read(|world| {
+            let bodies = world.vendor.notifications[heard..].to_vec();
+            (bodies, world.vendor.next_wakeup().map(|at| at.saturating_sub(world.millis())))
+        });
+        heard += bodies.len();
+        for notification in bodies.iter().filter_map(|body| notification::read(body)) {
+            for job in context.neighbours.all() {
+                let uid = job.metadata.uid.clone().unwrap_or_default();
+                context.hearsay.hear(&uid, &ObjectRef::from_obj(&*job), &notification.tiding);
+            }
+        }
+        let pause = Duration::from_millis(moves.unwrap_or(10_000).clamp(1, 10_000));
+        tokio::select! {
+            biased;
+            changed = changes.changed() => changed.expect("the world lasts"),
+            // The vendor moves by itself.
+            () = sleep(pause) => {}
+        }
     }
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use agora_simulator::clock::Millis;
-use agora_simulator::settings::Settings;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -90,13 +89,17 @@ pub(crate) enum Loss {
 
 impl World {
     /// A world in which nothing has happened, and what becomes of the requests in it.
-    pub(crate) fn new(script: Script, plan: Vec<Point>, operators: usize) -> Arc<Self> {
+    pub(crate) fn new(script: Script, plan: Vec<Point>, operators: usize, told: bool) -> Arc<Self> {
         let origin: Timestamp = ORIGIN.parse().expect("a time");
+        let mut vendor = Vendor::new(millis(origin), APP_ID, ACCOUNT, vendor::settings());
+        if told {
+            vendor.send_notifications(millis(origin));
+        }
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 since: (origin, None),
                 api: ApiServer::new(),
-                vendor: Vendor::new(millis(origin), APP_ID, ACCOUNT, Settings::default()),
+                vendor,
                 buckets: Buckets::default(),
                 operators: (0..operators).map(|_| Operator { wanted: true, ..Operator::default() }).collect(),
                 witness: Witness::default(),

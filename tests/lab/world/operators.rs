@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Lets a process go on as long as it lives and does not stand still.
-    pub(super) async fn gate(&self, process: Process) {
+    pub(crate) async fn gate(&self, process: Process) {
         loop {
             match (self.is_alive(process), self.paused(process.operator)) {
                 (false, _) => std::future::pending().await,

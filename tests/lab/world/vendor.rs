@@ -9,9 +9,10 @@ use std::num::NonZeroU32;
 use agora_simulator::answer::Answer;
 use agora_simulator::clock::{Clock, Millis};
 use agora_simulator::gateway::{self, Credentials, Gateway, Verb};
+use agora_simulator::notices::Outcome;
 use agora_simulator::service::{Config, Effect, Reply, Service, SessionReport, State, Ticket};
 use agora_simulator::settings::Settings;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::buckets::Buckets;
 
@@ -35,6 +36,16 @@ pub(crate) struct Vendor {
     tasks: BTreeMap<String, Value>,
     /// Calls that were refused for their rate.
     pub(crate) refused_for_rate: usize,
+    /// Bodies of the notifications that were sent.
+    pub(crate) notifications: Vec<Vec<u8>>,
+}
+
+/// Those that the simulator has, but that a server which was lost tells of its end when it can again.
+pub(crate) fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.set("lostServerEvents", "sent").expect("a setting");
+    settings.set("endpointAddresses", "loopbackHttp").expect("a setting");
+    settings
 }
 
 impl Vendor {
@@ -53,6 +64,22 @@ impl Vendor {
             ready: BTreeMap::new(),
             tasks: BTreeMap::new(),
             refused_for_rate: 0,
+            notifications: Vec::new(),
+        }
+    }
+
+    /// Sends notifications from now on: a fifth is lost, but for word of a failover, and the rest is doubled and out of
+    /// order.
+    pub(crate) fn send_notifications(&mut self, now: Millis) {
+        let endpoint = serde_json::from_value(json!({"url": "http://127.0.0.1/ncs", "secret": "secret"}));
+        self.service.set_endpoint(now, &self.app_id, endpoint.expect("an endpoint")).expect("it is taken");
+        for rule in [
+            json!({"eventTypes": [1, 2, 11, 31, 32, 40, 41, 44, 45], "percent": 20, "lose": true}),
+            json!({"double": "ownId", "doubleAfterSeconds": 40}),
+            json!({"shuffleSeconds": 30}),
+        ] {
+            let rule = serde_json::from_value(rule).expect("a rule");
+            self.service.add_notice_rule(now, rule).expect("it is taken");
         }
     }
 
@@ -161,7 +188,12 @@ impl Vendor {
                 Effect::Answer(ticket, answer) => {
                     self.ready.insert(ticket, answer);
                 }
-                Effect::Notify(delivery) => unreachable!("no App ID has an endpoint: {}", delivery.url),
+                Effect::Notify(delivery) => {
+                    self.notifications.push(delivery.body);
+                    let answered = Outcome::Answered { status: 200, json: true };
+                    let more = self.service.notified(at, delivery.number, answered);
+                    self.perform(at, more, buckets);
+                }
                 Effect::Upload(upload) => {
                     buckets.put(&upload.storage.bucket, &upload.key, at);
                     let more = self.service.uploaded(at, upload.id);
