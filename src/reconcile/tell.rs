@@ -17,6 +17,7 @@ use crate::lifecycle::conditions;
 use crate::lifecycle::handover::{self, Handover};
 use crate::lifecycle::notice::{self, Notice};
 use crate::lifecycle::outcome::{Kind as AnswerKind, Outcome, Started, Stopped};
+use crate::lifecycle::told::Told;
 use crate::metrics::{Fence, HandoverResult, JobView, SessionEnd, StartResult, Upload};
 
 /// How long a snapshot may take into the bucket: the vendor repeats a failed upload for some minutes.
@@ -56,7 +57,6 @@ impl Visit<'_> {
         let status = &self.seen.status;
         let uncontrollable =
             status.sessions.iter().filter(|one| one.state == SessionState::Uncontrollable).count();
-        let last_file = status.snapshots.as_ref().and_then(|snapshots| snapshots.last_time.as_ref());
         let running = self.seen.running().is_some();
         self.context.metrics.job_seen(
             &uid,
@@ -67,24 +67,37 @@ impl Visit<'_> {
                 reason: conditions::get(status, ConditionType::Ready)
                     .and_then(|ready| Reason::parse(&ready.reason)),
                 deleting_since,
-                last_file: last_file.filter(|_| running).map(|time| time.0),
+                last_file: self.last_file().filter(|_| running),
                 next_file_by: self.next_file_by(),
                 orphan_risks: u32::try_from(uncontrollable).unwrap_or(u32::MAX),
             },
         );
     }
 
-    /// When the next snapshot should have arrived and been seen in the bucket, if any is expected to.
+    /// When the newest snapshot was taken, found or told of.
+    fn last_file(&self) -> Option<Timestamp> {
+        let snapshots = self.seen.status.snapshots.as_ref();
+        let found = snapshots.and_then(|snapshots| snapshots.last_time.as_ref()).map(|time| time.0);
+        let told = self.told().and_then(Told::snapshot);
+        found.max(told.map(|(time, _)| time))
+    }
+
+    /// What notifications told of the running session.
+    fn told(&self) -> Option<&Told> {
+        self.seen.running().map(|session| &self.seen.known(session).told)
+    }
+
+    /// When the next snapshot should have arrived and been seen in the bucket, if any is expected to: none is while the vendor
+    /// told that nobody sends video. That it merely calls the session ready may as well be a wrong profile.
     fn next_file_by(&self) -> Option<Timestamp> {
-        if self.seen.job.deleting || !self.bucket.can_be_seen() {
+        let silent = self.told().is_some_and(|told| told.senders() == Some(0));
+        if self.seen.job.deleting || silent || !self.bucket.can_be_seen() {
             return None;
         }
         let interval = self.seen.spec.as_ref().ok()?.interval_seconds;
         let confirmed = self.seen.running()?.confirm_time.as_ref()?.0;
-        let snapshots = self.seen.status.snapshots.as_ref();
-        let newest = snapshots.and_then(|snapshots| snapshots.last_time.as_ref()).map(|time| time.0);
         let missed = Duration::from_secs(interval.try_into().ok()?) * self.seen.timing.missed_intervals;
-        overdue_after(missed, self.context.look_again, confirmed, newest)
+        overdue_after(missed, self.context.look_again, confirmed, self.last_file())
     }
 
     pub(super) fn publish(&self, notice: Notice) {
