@@ -7,7 +7,8 @@ use agora_snapshot_operator::lifecycle::told::{Tiding, Told};
 /// The promises, for a body a line.
 pub(crate) fn check(data: &[u8]) {
     let bodies: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
-    let tidings: Vec<Tiding> = bodies.iter().filter_map(|body| read(body)).collect();
+    let read = bodies.iter().filter_map(|body| read(body));
+    let tidings: Vec<Tiding> = read.map(|notification| notification.tiding).collect();
     assert!(tidings.iter().all(|tiding| !tiding.sid.is_empty()), "{tidings:?}");
     let told = fold(tidings.iter());
     assert_eq!(told, fold(tidings.iter().rev().chain(&tidings)), "{tidings:?}");
