@@ -75,13 +75,7 @@ pub fn rows() -> Vec<Row> {
             reported(refused(Reason::QuotaQueued, false)),
         ),
         row("capturing", Current, "Healthy", "Capturing: ", reported(running())),
-        row(
-            "no-video",
-            Current,
-            "Healthy",
-            "SnapshotsArriving is False, NoVideo",
-            reported(without_video()),
-        ),
+        row("no-video", Current, "Healthy", "SnapshotsArriving is False, NoVideo", reported(without_video())),
         row(
             "vendor-unreachable",
             Current,
@@ -120,20 +114,8 @@ pub fn rows() -> Vec<Row> {
             "OrphanRisk: ",
             reported(seen_in(SessionState::Uncontrollable)),
         ),
-        row(
-            "upload-heals",
-            InProgress,
-            "Progressing",
-            "UploadFailing: ",
-            reported(refused_by_the_bucket(0)),
-        ),
-        row(
-            "upload-given-up",
-            Failed,
-            "Degraded",
-            "UploadFailing: ",
-            reported(refused_by_the_bucket(1801)),
-        ),
+        row("upload-heals", InProgress, "Progressing", "UploadFailing: ", reported(refused_by_the_bucket(0))),
+        row("upload-given-up", Failed, "Degraded", "UploadFailing: ", reported(refused_by_the_bucket(1801))),
         row(
             "outside-window",
             Current,
