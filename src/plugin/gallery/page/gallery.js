@@ -59,10 +59,8 @@ function show(told) {
   document.title = `${told.name}: snapshots`;
   const of = told.users.length === 1 ? '1 user' : `${told.users.length} users`;
   const count = told.users.reduce((sum, user) => sum + user.count, 0);
-  say(
-    id('about'),
-    `Namespace ${told.namespace}, channel ${told.channel}, every ${interval} s: ${count.toLocaleString()} snapshots of ${of}`,
-  );
+  const about = `Namespace ${told.namespace}, channel ${told.channel}, every ${interval} s`;
+  say(id('about'), count ? `${about}: ${count.toLocaleString()} snapshots of ${of}` : about);
   if (told.problem) pulse('problem', 'Out of date');
   else if (told.reading) pulse('reading', 'Reading the bucket …');
   else pulse(told.phase === 'Running' ? 'live' : 'idle', told.phase);
