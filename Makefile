@@ -62,6 +62,12 @@ gitops: servers ## Argo CD's and Flux's real programs on the files of examples/g
 	  $(CARGO) build --workspace --bins --locked && $(CARGO) test --test gitops --locked --no-run && \
 	  $(TESTBED) exec -- $(CARGO) test --test gitops --locked --no-fail-fast
 
+.PHONY: gallery
+gallery: servers ## The page of `kubectl snapshotjob open` in a real Chromium; pictures of it in target/gallery
+	@programs=$$(tests/gallery/install) && export $$programs && \
+	  $(CARGO) build --workspace --bins --locked && $(CARGO) test --test gallery --locked --no-run && \
+	  $(TESTBED) exec -- $(CARGO) test --test gallery --locked --no-fail-fast
+
 .PHONY: vectors
 vectors: ## Tokens of the vendor's own builder, made anew and compared (node and npm); UPDATE=1 writes them
 	@tests/vectors/make
@@ -70,7 +76,7 @@ vectors: ## Tokens of the vendor's own builder, made anew and compared (node and
 lint: ## Formatting, clippy, documentation and workflows, with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --test gitops --test e2e --locked -- -D warnings
+	$(CARGO) clippy --test gitops --test e2e --test gallery --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	@paths=$$(tests/programs/build actionlint) && export $$paths && $$ACTIONLINT -shellcheck= -pyflakes= && echo "lint: the workflows are right"
 

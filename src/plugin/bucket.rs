@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::problem::PluginError;
-use super::settings::Reach;
+use super::reach::Reach;
 use crate::api::SnapshotJob;
 use crate::ca_bundle::CaBundle;
 use crate::snapshots::{Bucket, Connections, Content, Inventory, Keys, Limits, Location, Look};
@@ -28,15 +28,14 @@ impl JobBucket {
         job: &SnapshotJob,
     ) -> Result<Self, PluginError> {
         let storage = &job.spec.storage;
-        let name = &storage.reader_credentials_ref.as_ref().unwrap_or(&storage.credentials_ref).name;
+        let name = keys_secret(job);
         let data = cluster.secret(name).await?.ok_or_else(|| PluginError::NoSecret {
             namespace: cluster.namespace.clone(),
-            name: name.clone(),
+            name: name.to_owned(),
         })?;
         let keys = Keys::from_secret(name, &data)?;
         let location = Location::of(storage, reach.storage_endpoint.as_ref())?;
-        let authorities = reach.ca_bundle.as_deref().map(CaBundle::read).transpose()?;
-        let connections = Connections::new(REQUEST_LIMIT, authorities.as_ref().map(CaBundle::pem))?;
+        let connections = Connections::new(REQUEST_LIMIT, reach.authorities.as_ref().map(CaBundle::pem))?;
         Ok(Self {
             bucket: Bucket::open(&location, storage.prefix.as_deref(), &keys, &connections)?,
             content: Content::open(&location, &keys, &connections)?,
@@ -50,7 +49,16 @@ impl JobBucket {
         inventory: &mut Inventory,
         limits: Limits,
     ) -> Result<Look, PluginError> {
-        let sids = sids(job);
+        self.look_for(&sids(job), inventory, limits).await
+    }
+
+    /// Notes what has arrived of these sessions.
+    pub(super) async fn look_for(
+        &self,
+        sids: &[String],
+        inventory: &mut Inventory,
+        limits: Limits,
+    ) -> Result<Look, PluginError> {
         let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
         let mut look = self.bucket.look(inventory, &sids, limits).await;
         match look.problem.take() {
@@ -60,12 +68,22 @@ impl JobBucket {
     }
 }
 
+/// Name of the Secret with the keys of whoever reads.
+pub(super) fn keys_secret(job: &SnapshotJob) -> &str {
+    let storage = &job.spec.storage;
+    &storage.reader_credentials_ref.as_ref().unwrap_or(&storage.credentials_ref).name
+}
+
 /// Sids of the sessions that the status names, those that may run first. Of a job that has had more than ten sessions
 /// the older ones are no longer in its status.
 pub(super) fn sids(job: &SnapshotJob) -> Vec<String> {
-    let status = job.status.iter();
-    let running =
-        status.clone().flat_map(|status| &status.sessions).filter_map(|session| session.sid.clone());
-    let past = status.flat_map(|status| &status.history).filter_map(|session| session.sid.clone());
-    running.chain(past).collect()
+    let history = job.status.iter().flat_map(|status| &status.history);
+    let past = history.filter_map(|session| session.sid.clone());
+    running_sids(job).into_iter().chain(past).collect()
+}
+
+/// Sids of the sessions that may run.
+pub(super) fn running_sids(job: &SnapshotJob) -> Vec<String> {
+    let sessions = job.status.iter().flat_map(|status| &status.sessions);
+    sessions.filter_map(|session| session.sid.clone()).collect()
 }

@@ -1,9 +1,8 @@
 //! The cluster as the user's kubeconfig shows it: jobs and the Secrets that they name.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use http::{HeaderValue, header};
-use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -11,7 +10,8 @@ use kube::{Api, Client, Config};
 use super::problem::PluginError;
 use super::settings::Place;
 use crate::api::SnapshotJob;
-use crate::cluster::client::{CALL_LIMIT, CallError, within};
+use crate::cluster::client::{CALL_LIMIT, within};
+use crate::cluster::secrets::{SecretData, SecretError, SecretReader};
 
 /// Name under which the API server's audit log knows the plugin.
 const USER_AGENT: &str = concat!("kubectl-snapshotjob/", env!("CARGO_PKG_VERSION"));
@@ -24,6 +24,7 @@ const PAGE: u32 = 500;
 pub(super) struct Cluster {
     pub(super) client: Client,
     pub(super) namespace: String,
+    secrets: SecretReader,
 }
 
 /// Reads the kubeconfig. Nothing is sent yet.
@@ -41,7 +42,8 @@ pub(super) async fn connect(place: &Place) -> Result<Cluster, PluginError> {
     config.headers.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
     let namespace = place.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config).map_err(|error| told(&error))?;
-    Ok(Cluster { client, namespace })
+    let secrets = SecretReader::new(client.clone(), 1);
+    Ok(Cluster { client, namespace, secrets })
 }
 
 impl Cluster {
@@ -88,14 +90,18 @@ impl Cluster {
         }
     }
 
-    /// The data of a Secret; `None` where there is none of this name.
-    pub(super) async fn secret(&self, name: &str) -> Result<Option<BTreeMap<String, Vec<u8>>>, PluginError> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let found: Result<_, CallError> = within(CALL_LIMIT, secrets.get_opt(name)).await;
-        let what = || format!("get Secret {name} in namespace {}", self.namespace);
-        let found = found.map_err(|error| PluginError::call(what(), &error))?;
-        Ok(found.map(|secret| {
-            secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()
-        }))
+    /// The data of a Secret; `None` where there is none of this name. Remembered for some seconds.
+    pub(super) async fn secret(&self, name: &str) -> Result<Option<SecretData>, PluginError> {
+        let what = format!("get Secret {name} in namespace {}", self.namespace);
+        match self.secrets.read(&self.namespace, &BTreeSet::from([name.to_owned()])).await {
+            Ok(mut found) => Ok(found.remove(name).flatten()),
+            Err(SecretError::Forbidden { .. }) => Err(PluginError::Forbidden { what }),
+            Err(SecretError::Unavailable { why, .. }) => Err(PluginError::Cluster { what, why }),
+        }
+    }
+
+    /// What is remembered of a Secret was found wanting.
+    pub(super) fn forget_secret(&self, name: &str) {
+        self.secrets.forget(&self.namespace, name);
     }
 }

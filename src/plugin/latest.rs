@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::download::write_whole;
 use super::ls::last_snapshot;
 use super::problem::PluginError;
-use super::settings::Reach;
+use super::reach::Reach;
 use super::snapshots::LIMITS;
 use crate::snapshots::{Inventory, Wanted};
 

@@ -10,9 +10,11 @@ mod completion;
 mod describe;
 mod doctor;
 mod download;
+mod gallery;
 mod latest;
 mod ls;
 mod problem;
+mod reach;
 mod session_time;
 mod settings;
 mod snapshots;
@@ -25,6 +27,7 @@ pub use settings::{Command, CommandLine};
 
 use std::process::ExitCode;
 
+use reach::Reach;
 use settings::Action;
 
 /// Does what the command line says.
@@ -44,15 +47,16 @@ pub async fn run(line: CommandLine) -> Result<ExitCode, PluginError> {
     match action {
         Action::Ls(list) => ls::run(&cluster, &list).await?,
         Action::Describe { job } => describe::run(&cluster, &job).await?,
-        Action::Pictures(wanted) => snapshots::run(&cluster, &reach, &wanted).await?,
+        Action::Pictures(wanted) => snapshots::run(&cluster, &Reach::of(reach)?, &wanted).await?,
         Action::Doctor { job } => {
-            let well = doctor::run(&cluster, &reach, &job).await?;
+            let well = doctor::run(&cluster, &Reach::of(reach)?, &job).await?;
             return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Action::Watch { all_namespaces, selector } => {
             watch::run(&cluster, all_namespaces, selector.as_deref()).await?;
         }
-        Action::Latest { job, output } => latest::run(&cluster, &reach, &job, &output).await?,
+        Action::Open { job, port } => gallery::run(cluster, Reach::of(reach)?, &job, port).await?,
+        Action::Latest { job, output } => latest::run(&cluster, &Reach::of(reach)?, &job, &output).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

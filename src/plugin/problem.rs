@@ -70,6 +70,14 @@ pub enum PluginError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The gallery's port.
+    #[error("the gallery cannot listen on 127.0.0.1:{port}: {source}; give another --port, or none")]
+    Listen {
+        /// Which.
+        port: u16,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// `--ca-bundle`.
     #[error(transparent)]
     CaBundle(#[from] CaBundleError),

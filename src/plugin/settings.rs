@@ -16,7 +16,7 @@ pub struct CommandLine {
     #[command(flatten)]
     pub(super) place: Place,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) reach: ReachFlags,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -37,7 +37,7 @@ pub(super) struct Place {
 
 /// How buckets and the vendor are reached; the same flags and variables as the operator's.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Reach {
+pub(super) struct ReachFlags {
     /// Base URL of an S3 service through which every bucket is read, instead of the storage vendor's own.
     #[arg(long, global = true, value_name = "URL", env = "AGORA_SNAPSHOT_STORAGE_ENDPOINT", value_parser = base_url)]
     pub(super) storage_endpoint: Option<Uri>,
@@ -99,6 +99,14 @@ pub enum Action {
     Doctor {
         /// Name of the job.
         job: String,
+    },
+    /// Show the snapshots on a page of this machine's loopback address until Ctrl-C; prints the address.
+    Open {
+        /// Name of the job.
+        job: String,
+        /// Port of the page; 0 is any that is free.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
     },
     /// Save the newest snapshot.
     Latest {

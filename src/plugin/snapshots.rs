@@ -10,7 +10,8 @@ use super::cluster::Cluster;
 use super::download;
 use super::ls::print;
 use super::problem::PluginError;
-use super::settings::{Reach, Wanted};
+use super::reach::Reach;
+use super::settings::Wanted;
 use super::table::table;
 use crate::snapshots::{Inventory, Limits, Stored};
 

@@ -5,6 +5,7 @@
 //! last minutes, because uploads may arrive late and out of order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -92,6 +93,24 @@ impl Inventory {
         times.dedup();
         times.truncate(most);
         times
+    }
+
+    /// Capture times of a user's snapshots after `after`, oldest first, at most `most`.
+    pub fn times_after(&self, user: u32, after: Timestamp, most: usize) -> Vec<Timestamp> {
+        let later = (Bound::Excluded(after), Bound::Unbounded);
+        let of_user = self.sequences.values().filter(|sequence| sequence.user == user);
+        let mut times: Vec<_> =
+            of_user.flat_map(|sequence| sequence.times.range(later).take(most)).copied().collect();
+        times.sort_unstable();
+        times.dedup();
+        times.truncate(most);
+        times
+    }
+
+    /// Capture time of a user's oldest snapshot.
+    pub fn oldest(&self, user: u32) -> Option<Timestamp> {
+        let of_user = self.sequences.values().filter(|sequence| sequence.user == user);
+        of_user.filter_map(|sequence| sequence.times.first()).min().copied()
     }
 
     /// The snapshot of a user at a time, if there is one.
@@ -212,6 +231,10 @@ mod tests {
         assert_eq!(inventory.newest().map(|newest| newest.taken), Some(time(30)));
         assert_eq!(inventory.times(7, time(20), 9), [time(10), time(0)]);
         assert_eq!(inventory.times(7, Timestamp::MAX, 1), [time(20)]);
+        assert_eq!(inventory.times_after(7, time(0), 9), [time(10), time(20)]);
+        assert_eq!(inventory.times_after(7, Timestamp::MIN, 2), [time(0), time(10)]);
+        assert_eq!(inventory.times_after(7, time(20), 9), []);
+        assert_eq!((inventory.oldest(8), inventory.oldest(9)), (Some(time(5)), None));
         let found = inventory.find(8, time(30)).expect("it is there");
         assert!(service.objects.lock().unwrap().contains_key(&found.key), "{found:?}");
         assert_eq!(inventory.find(8, time(20)), None);

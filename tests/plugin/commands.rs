@@ -11,7 +11,7 @@ use crate::user::User;
 use crate::world::{Plan, SOON, World};
 
 /// A world in which two users send video to channel `lobby`, with so many snapshots of each in the bucket.
-async fn with_snapshots(name: &'static str, of_each: usize) -> World {
+pub async fn with_snapshots(name: &'static str, of_each: usize) -> World {
     let world = Plan::new(name).make().await;
     let mut spec = world.spec("lobby");
     spec["intervalSeconds"] = json!(1);

@@ -17,5 +17,8 @@ mod telling;
 mod world;
 
 mod commands;
+mod completion;
+mod gallery;
+mod opened;
 mod refusals;
 mod user;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use agora_snapshot_testbed::plugin_program;
+use agora_snapshot_testbed::{Process, Program, plugin_program};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Api;
@@ -63,6 +63,11 @@ impl User {
         Self::with(world, "viewer", documented_rules()).await
     }
 
+    /// His kubeconfig.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        &self.kubeconfig
+    }
+
     /// The program with these arguments, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(plugin_program().expect("the plugin is built"));
@@ -73,6 +78,17 @@ impl User {
             .envs(self.reach.iter().map(|(name, value)| (name, value)))
             .args(["--namespace", &self.namespace]);
         command
+    }
+
+    /// Starts the program with these arguments, its output going to a file.
+    pub fn start(&self, arguments: &[&str], log: PathBuf) -> Process {
+        Program::new("kubectl-snapshotjob", &plugin_program().expect("the plugin is built"), log)
+            .args(arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .envs(&self.reach)
+            .args(["--namespace", &self.namespace])
+            .start()
+            .expect("it starts")
     }
 
     /// Runs it, and returns code, standard output and standard error.

@@ -19,7 +19,7 @@ use super::bucket::JobBucket;
 use super::cluster::Cluster;
 use super::ls::{condition, print};
 use super::problem::{PluginError, words};
-use super::settings::Reach;
+use super::reach::Reach;
 use super::snapshots::LIMITS;
 use super::table::plain;
 use crate::agora::material::{Account, Material, MaterialProblem, Secrets, secret_names};

@@ -11,11 +11,10 @@ use crate::agora::client::{Client, SessionAddress};
 use crate::agora::material::Account;
 use crate::agora::settings::{ClientSettings, Limits};
 use crate::api::SnapshotJob;
-use crate::ca_bundle::CaBundle;
 use crate::lifecycle::outcome::{Answer, Kind, Outcome};
 use crate::lifecycle::words::refusal;
 use crate::plugin::problem::PluginError;
-use crate::plugin::settings::Reach;
+use crate::plugin::reach::Reach;
 
 /// Somebody waits for the answer.
 const CALL: Duration = Duration::from_secs(10);
@@ -27,13 +26,12 @@ pub(super) async fn ask(
     account: &Account,
     namespace: &str,
 ) -> Result<Verdict, PluginError> {
-    let authorities = reach.ca_bundle.as_deref().map(CaBundle::read).transpose()?;
     let settings = ClientSettings {
         endpoints: reach.agora_endpoints.iter().map(ToString::to_string).collect(),
         home: reach.agora_region,
         limits: Limits { call: CALL, ..Limits::default() },
         user_agent: concat!("kubectl-snapshotjob/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ca_bundle: authorities.map(|bundle| bundle.pem().to_vec()),
+        ca_bundle: reach.authorities.as_ref().map(|bundle| bundle.pem().to_vec()),
         ..ClientSettings::default()
     };
     let client = match Client::new(&settings) {

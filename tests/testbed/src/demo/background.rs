@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 const UP: Duration = Duration::from_secs(300);
 /// The operator may take 75 s to end.
 const DOWN: Duration = Duration::from_secs(120);
+/// Opens the gallery of the demo from the folder of the checkout, whatever else the shell knows.
+const GALLERY: &str =
+    ". target/demo/env && PATH=$PWD/target/debug:$PATH kubectl snapshotjob open snapshot-only";
 /// Between two looks at the other process.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -115,10 +118,12 @@ fn describe() -> Result<()> {
     );
     println!("  . target/demo/env && kubectl get snapshotjobs -o wide --watch");
     println!(
-        "  PATH=$PWD/target/debug:$PATH kubectl snapshotjob doctor snapshot-only   # or ls, describe, pictures ..."
+        "\nThe gallery, a page with the snapshots as they come (or doctor, describe, pictures ... in place of open):\n"
     );
-    println!("  curl $SIMULATOR_URL/_sim/sessions        # what the vendor's side sees");
-    println!("  curl -X DELETE $SIMULATOR_URL/_sim/channels/httpClient463224/users/101   # a user leaves");
+    println!("  {GALLERY}");
+    println!("\nThe vendor's side, and a user who leaves:\n");
+    println!("  curl $SIMULATOR_URL/_sim/sessions");
+    println!("  curl -X DELETE $SIMULATOR_URL/_sim/channels/httpClient463224/users/101");
     println!("\nEnd it with: make demo-down");
     Ok(())
 }

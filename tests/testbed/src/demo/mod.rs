@@ -19,7 +19,9 @@ pub async fn run() -> Result<()> {
     story::end(&stage).await?;
     stage.clear().await?;
     println!("\nDone: the snapshots were taken, the sessions are over, every process of the demo has ended.");
-    println!("To look around yourself, by `kubectl snapshotjob` too: make demo-up");
+    println!(
+        "To look around yourself, and to see the snapshots in a gallery: make demo-up, which prints the commands"
+    );
     Ok(())
 }
 
