@@ -187,6 +187,12 @@ fn terms(settings: &Settings, namespace: &str, receiver: Option<SocketAddr>) -> 
     let receiver = receiver.map(|bound| {
         receiver::advertised(settings.notifications_advertise_address, pod_ip.as_deref(), bound)
     });
+    if receiver.is_some_and(|address| address.ip().is_unspecified()) {
+        tracing::warn!(
+            "other replicas cannot reach this one's receiver of notifications: set POD_IP or \
+             --notifications-advertise-address"
+        );
+    }
     let election = &settings.leader_election;
     Terms {
         namespace: namespace.to_owned(),
@@ -195,7 +201,7 @@ fn terms(settings: &Settings, namespace: &str, receiver: Option<SocketAddr>) -> 
         lease_duration: election.leader_election_lease_duration,
         renew_deadline: election.leader_election_renew_deadline,
         retry_period: election.leader_election_retry_period,
-        receiver,
+        receiver: receiver.map(|address| address.to_string()),
     }
 }
 

@@ -7,15 +7,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::agora::notification::{self, Notification, SIGNATURE_HEADER, SIGNATURE_V2_HEADER, Signatures};
 use crate::cluster::leadership::Gate;
@@ -30,13 +31,16 @@ mod listeners;
 mod secrets;
 
 use copies::Copies;
-use forward::{FORWARDED_HEADER, Forwarder};
+use forward::{FORWARDED_HEADER, Forwarder, OURS_HEADER};
 use listeners::{Listener, Listeners};
 use secrets::Verified;
 
 /// The largest body that is read, in bytes. The vendor gives no limit; the longest that is documented, a list of files, has
 /// some kilobytes.
 const MOST_BYTES: usize = 256 * 1024;
+
+/// Notifications that are dealt with at once; each may hold a body of that size.
+const MOST_AT_ONCE: usize = 256;
 
 /// How long an answer may take: half of what the vendor waits.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -49,6 +53,7 @@ pub struct Receiver {
     forwarder: Option<Forwarder>,
     listeners: Listeners,
     copies: Mutex<Copies>,
+    places: Semaphore,
 }
 
 impl Receiver {
@@ -69,6 +74,7 @@ impl Receiver {
             gate,
             forwarder: leader.map(Forwarder::new).transpose()?,
             copies: Mutex::default(),
+            places: Semaphore::new(MOST_AT_ONCE),
         })
     }
 
@@ -79,7 +85,10 @@ impl Receiver {
     pub async fn serve(self, listener: TcpListener, ended: watch::Receiver<bool>) -> std::io::Result<()> {
         let routes = Router::new()
             .route("/ncs/{app_id}", post(receive))
-            .layer(DefaultBodyLimit::max(MOST_BYTES))
+            .layer(map_response(async |mut response: Response| {
+                response.headers_mut().insert(OURS_HEADER, HeaderValue::from_static("1"));
+                response
+            }))
             .with_state(Arc::new(self));
         axum::serve(listener, routes).with_graceful_shutdown(until(ended)).await
     }
@@ -108,6 +117,12 @@ impl Receiver {
             sha1: headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()),
             sha256: headers.get(SIGNATURE_V2_HEADER).and_then(|value| value.to_str().ok()),
         };
+        if listeners.is_empty() {
+            return concluded(NotificationResult::Unverifiable);
+        }
+        if !signatures.could_be_some() {
+            return concluded(NotificationResult::Forged);
+        }
         let concerned: Vec<&Listener> = match &notification {
             Some(notification) => {
                 listeners.iter().filter(|listener| listener.is_concerned(&notification.tiding)).collect()
@@ -136,16 +151,18 @@ impl Receiver {
         if verified.jobs.is_empty() {
             return concluded(NotificationResult::Unmatched);
         }
-        if self.is_copy(&notification) {
-            return concluded(NotificationResult::Duplicate);
-        }
+        // A copy tells nothing new, and hearing it again does no harm: it is only counted for what it is.
+        let is_copy = self.is_copy(&notification);
+        let Notification { mut tiding, .. } = notification;
+        // Nothing has happened yet that is to happen: the later word of two counts, and this one would for ever.
+        tiding.time = tiding.time.min(self.context.clock.now().wall);
         for listener in verified.jobs {
-            self.context.hearsay.hear(&listener.uid, &listener.job, &notification.tiding);
-            if let Event::Snapshot { .. } = notification.tiding.event {
-                self.context.metrics.snapshot_told(&listener.uid, notification.tiding.time);
+            self.context.hearsay.hear(&listener.uid, &listener.job, &tiding);
+            if let Event::Snapshot { .. } = tiding.event {
+                self.context.metrics.snapshot_told(&listener.uid, tiding.time);
             }
         }
-        concluded(NotificationResult::Accepted)
+        concluded(if is_copy { NotificationResult::Duplicate } else { NotificationResult::Accepted })
     }
 
     fn is_copy(&self, notification: &Notification) -> bool {
@@ -167,10 +184,21 @@ async fn receive(
     State(receiver): State<Arc<Receiver>>,
     Path(app_id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
-    let judged = tokio::time::timeout(ANSWER_WITHIN, receiver.judge(&app_id, &headers, &body)).await;
-    let verdict = judged.unwrap_or_else(|_elapsed| Verdict::Again("it took too long".to_owned()));
+    // Whoever sends a body byte by byte waits no longer than the vendor would.
+    let judged = tokio::time::timeout(ANSWER_WITHIN, async {
+        let Ok(_place) = receiver.places.try_acquire() else {
+            return Ok::<_, StatusCode>(Verdict::Again("too many come at once".to_owned()));
+        };
+        let body = to_bytes(body, MOST_BYTES).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        Ok(receiver.judge(&app_id, &headers, &body).await)
+    });
+    let verdict = match judged.await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(refused)) => return refused.into_response(),
+        Err(_elapsed) => Verdict::Again("it took too long".to_owned()),
+    };
     let (event_type, result) = match &verdict {
         Verdict::Concluded(event_type, result) => (*event_type, *result),
         Verdict::Forwarded(_) => (None, NotificationResult::Forwarded),
@@ -181,9 +209,11 @@ async fn receive(
         Verdict::Concluded(_, result) => answer(result),
         Verdict::Forwarded(response) => response,
         Verdict::Again(why) => {
+            // What is in the way is nothing to whoever asks.
             tracing::debug!(app_id, why, "a notification is to be sent again");
             let seconds = [(header::RETRY_AFTER, "1")];
-            (StatusCode::SERVICE_UNAVAILABLE, seconds, Json(json!({ "error": why }))).into_response()
+            let words = json!({"error": "it cannot be taken now; send it again"});
+            (StatusCode::SERVICE_UNAVAILABLE, seconds, Json(words)).into_response()
         }
     }
 }
@@ -205,9 +235,9 @@ fn answer(result: NotificationResult) -> Response {
 }
 
 /// Where the other replicas reach the receiver: as the setting says, or else at the pod's address.
-pub fn advertised(setting: Option<SocketAddr>, pod_ip: Option<&str>, bound: SocketAddr) -> String {
+pub fn advertised(setting: Option<SocketAddr>, pod_ip: Option<&str>, bound: SocketAddr) -> SocketAddr {
     let pod = || Some(SocketAddr::new(pod_ip?.parse().ok()?, bound.port()));
-    setting.or_else(pod).unwrap_or(bound).to_string()
+    setting.or_else(pod).unwrap_or(bound)
 }
 
 #[cfg(test)]
@@ -225,7 +255,11 @@ mod tests {
             (None, Some(""), "0.0.0.0:8082"),
             (None, None, "0.0.0.0:8082"),
         ] {
-            assert_eq!(advertised(setting.map(address), pod, bound), expected, "{setting:?} {pod:?}");
+            assert_eq!(
+                advertised(setting.map(address), pod, bound),
+                address(expected),
+                "{setting:?} {pod:?}"
+            );
         }
     }
 }

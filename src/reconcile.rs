@@ -11,7 +11,6 @@ use tracing::debug;
 use crate::agora;
 use crate::agora::material::{Account, Material};
 use crate::api::SnapshotJobStatus;
-use crate::api::status::Session;
 use crate::cluster::events::Events;
 use crate::cluster::jobs::{Jobs, KubeError};
 use crate::cluster::secrets::SecretReader;
@@ -119,6 +118,8 @@ struct Visit<'a> {
     left: Option<Duration>,
     /// The status that was last told about.
     told: SnapshotJobStatus,
+    /// How many of the notices, the first ones, are of what notifications told.
+    heard: usize,
     notices: Vec<Notice>,
 }
 
@@ -143,7 +144,6 @@ async fn visit_as(context: &Context, handed: StoredJob, presence: Presence) -> N
     remembered.bucket = visit.bucket;
     remembered.said = visit.said;
     remembered.newest = Some(visit.stored);
-    context.forget_what_was_told(&uid, &visit.seen.status.sessions);
     match result {
         Ok(Happened::Released) => {
             context.forget(&uid);
@@ -179,14 +179,6 @@ impl Context {
         self.memories.forget(uid);
         self.hearsay.forget(uid);
         self.metrics.job_gone(uid);
-    }
-
-    /// Of sessions that are over. While a sid is not known any may be it.
-    fn forget_what_was_told(&self, uid: &str, sessions: &[Session]) {
-        let sids: Option<Vec<&str>> = sessions.iter().map(|session| session.sid.as_deref()).collect();
-        if let Some(sids) = sids {
-            self.hearsay.keep_only(uid, &sids);
-        }
     }
 }
 

@@ -31,6 +31,19 @@ pub struct Signatures<'a> {
 }
 
 impl Signatures<'_> {
+    /// Whether there is anything that has the form of a signature.
+    pub fn could_be_some(&self) -> bool {
+        let has_form = |signature: &str, bytes: usize| {
+            signature.trim().len() == 2 * bytes
+                && signature.trim().bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        match (self.sha256, self.sha1) {
+            (Some(signature), _) => has_form(signature, 32),
+            (None, Some(signature)) => has_form(signature, 20),
+            (None, None) => false,
+        }
+    }
+
     /// Whether these bytes were signed with this secret, compared in constant time. Where there are two signatures the
     /// stronger one counts alone. An empty secret signs nothing.
     pub fn are_of(&self, body: &[u8], secret: &SecretString) -> bool {
@@ -74,7 +87,11 @@ pub fn read(body: &[u8]) -> Option<Notification> {
         return None;
     }
     let tiding = Tiding {
-        sid: [payload.sid, sid].into_iter().flatten().find(|sid| !sid.is_empty())?,
+        sid: [payload.sid, sid]
+            .into_iter()
+            .flatten()
+            .find(|sid| !sid.is_empty())
+            .filter(|sid| is_sid(sid))?,
         channel: payload.cname.unwrap_or_default(),
         uid: uid(&payload.uid)?,
         time: Timestamp::from_millisecond(payload.sendts).ok()?,
@@ -130,10 +147,21 @@ fn event(event_type: i64, details: &Value) -> Event {
         44 => uid(&details["streamUid"])
             .zip(field("state"))
             .map(|(user, state)| Event::Video { user, received: state == 0 }),
-        45 => details["fileName"].as_str().map(|file| Event::Snapshot { file: file.to_owned() }),
+        45 => details["fileName"]
+            .as_str()
+            .filter(|file| file.len() <= MOST_KEY)
+            .map(|file| Event::Snapshot { file: file.to_owned() }),
         _ => None,
     };
     understood.unwrap_or(Event::Other)
+}
+
+/// The longest key of an object that storage services take, in bytes.
+const MOST_KEY: usize = 1024;
+
+/// A sid has 32 hexadecimal digits; one of another form is taken as long as it is a short word.
+fn is_sid(sid: &str) -> bool {
+    sid.len() <= 64 && sid.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A uid: 1 to 4,294,967,295. It may go into a call, where another number would be refused.

@@ -39,7 +39,8 @@ const MOST_OUTRUN: u32 = 3;
 /// A trouble that lasts is told again after this long.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
-/// Annotation of the Lease: where its holder takes the vendor's notifications from the other replicas.
+/// Annotation of the Lease: where its holder takes the vendor's notifications from the other replicas, as
+/// `HOLDER=IP:PORT`, for a holder of an older version leaves what it finds.
 pub const RECEIVER_ANNOTATION: &str = "agora-snapshot.dev/notification-receiver";
 
 /// Which Lease, and its times. `renew_deadline` must be shorter than `lease_duration`.
@@ -245,7 +246,10 @@ impl Elector {
         let mut before = self.stored.clone().unwrap_or_default();
         let annotations = before.metadata.annotations.get_or_insert_default();
         match &self.terms.receiver {
-            Some(receiver) => drop(annotations.insert(RECEIVER_ANNOTATION.to_owned(), receiver.clone())),
+            Some(receiver) => {
+                let receiver = format!("{}={receiver}", self.terms.identity);
+                drop(annotations.insert(RECEIVER_ANNOTATION.to_owned(), receiver));
+            }
             None => drop(annotations.remove(RECEIVER_ANNOTATION)),
         }
         let spec = before.spec.unwrap_or_default();
@@ -288,10 +292,11 @@ impl Elector {
             }
             unknown
         });
-        let receiver = self
-            .stored
-            .as_ref()
-            .and_then(|lease| lease.metadata.annotations.as_ref()?.get(RECEIVER_ANNOTATION).cloned());
+        let receiver = self.stored.as_ref().and_then(|lease| {
+            let holder = lease.spec.as_ref()?.holder_identity.as_ref()?;
+            let said = lease.metadata.annotations.as_ref()?.get(RECEIVER_ANNOTATION)?;
+            said.strip_prefix(holder.as_str())?.strip_prefix('=').map(str::to_owned)
+        });
         self.receiver.send_if_modified(|known| {
             let changed = *known != receiver;
             *known = receiver;

@@ -127,7 +127,11 @@ impl Watching {
     /// The cache has what the watch has just told.
     fn reflected(&self) -> impl FnMut(&watcher::Result<Event<StoredJob>>) + use<> {
         let context = self.context.clone();
-        move |_| context.neighbours.changed()
+        move |event| match event {
+            Ok(Event::Apply(_) | Event::Delete(_) | Event::InitDone) => context.neighbours.changed(),
+            // The cache takes a list when it is whole.
+            Ok(Event::Init | Event::InitApply(_)) | Err(_) => {}
+        }
     }
 
     fn visits(&self) -> impl FnMut(Arc<StoredJob>, Arc<Context>) -> Visiting + use<> {

@@ -9,7 +9,7 @@ use super::endings::{end_session, forget, go_back, leaves, missing, refused};
 use super::notice::Notice;
 use super::observed::{Known, Observed, Starts};
 use super::outcome::{Answer, Identity, Kind, Outcome, Queried, Started, Stopped};
-use super::timing::Timing;
+use super::timing::{Timing, stored};
 use super::{hearing, recovery, spec_hash, words};
 use crate::api::Reason;
 use crate::api::status::{EndReason, SessionState};
@@ -327,7 +327,9 @@ pub fn query_interval(seen: &Observed, attempt: i64) -> Duration {
     let idle = seen.spec.as_ref().map_or(300, |spec| spec.idle_timeout_seconds);
     let half =
         Duration::from_secs(u64::try_from(idle).unwrap_or(0)).mul_f64(0.5 / (1.0 + seen.timing.jitter));
-    let told = seen.memory.sessions.get(&attempt).is_some_and(|known| known.told.heard().is_some());
+    let heard = seen.memory.sessions.get(&attempt).and_then(|known| known.told.heard());
+    let told =
+        heard.is_some_and(|heard| !seen.now.is_past(&stored(heard), seen.timing.notifications_trusted_for));
     let every = if told { seen.timing.query_every_with_notifications } else { seen.timing.query_every };
     every.min(half).max(seen.timing.query_at_most_every)
 }

@@ -126,8 +126,13 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     }
     let look = known.look.as_ref()?;
     if let Some(obstacle) = &look.obstacle {
-        if known.told.senders() == Some(0) {
-            return Some(missing(seen, session, told.as_ref()));
+        // What was told, and what the vendor answers, tells why without the bucket.
+        let since = told.as_ref().max(session.confirm_time.as_ref())?;
+        let judgement = missing(seen, session, told.as_ref());
+        if Some(seen.now.span(since, seen.now.wall)) > patience_of(seen)
+            && judgement.reason != Reason::Unknown
+        {
+            return Some(judgement);
         }
         let message = format!(
             "Whether snapshots arrive cannot be seen: {obstacle}. Keys that may list the bucket \
@@ -140,6 +145,14 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     match newest {
         Some(_) if !late => arriving(format!("Snapshots of session {} arrive in the bucket.", name(session))),
         None if !late => None,
+        // Somebody has just begun to send: the snapshots follow, or are missed.
+        _ if known
+            .told
+            .sending_since(session.recorder_uid)
+            .is_some_and(|time| Some(seen.now.span(&stored(time), seen.now.wall)) <= patience_of(seen)) =>
+        {
+            None
+        }
         newest => Some(missing(seen, session, newest.as_ref())),
     }
 }
@@ -155,7 +168,7 @@ fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgeme
     let is_later = |time: &Timestamp| newest.is_none_or(|newest| *time > newest.0);
     let first = session.recorder_uid;
     let told = &known.told;
-    let trouble = trouble::newest(told, is_later);
+    let trouble = trouble::weightiest(told, is_later);
     let (reason, why) = if known.death.is_some() {
         (
             Reason::Failover,
@@ -176,7 +189,7 @@ fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgeme
         (Reason::UploadFailing, "the bucket does not take files: see condition StorageWritable")
     } else if let Some(trouble) = trouble.as_ref().filter(|trouble| trouble.reason == Reason::UploadFailing) {
         (Reason::UploadFailing, trouble.words.as_str())
-    } else if told.senders() == Some(0) {
+    } else if told.silent_since(first).is_some_and(|time| is_later(&time)) {
         (Reason::NoVideo, "nobody in the channel sends video. Snapshots follow as soon as somebody does")
     } else if known.last_status == Some(READY) {
         (

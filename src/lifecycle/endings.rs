@@ -115,7 +115,7 @@ fn ended_idle(seen: &Observed, attempt: i64) -> bool {
     let Some(session) = seen.session(attempt) else { return false };
     let known = seen.known(session);
     // The vendor said so itself.
-    if known.told.left_for_nobody(session.recorder_uid) {
+    if hearing::left_for_nobody(session, known) {
         return true;
     }
     let (Some(start), Some(missing)) = (&session.start_time, known.missing_since) else { return false };

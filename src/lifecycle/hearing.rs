@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::arriving;
 use super::death::DeathRun;
@@ -19,6 +19,9 @@ use super::told::{Exit, Told};
 use super::trouble;
 use crate::api::Reason;
 use crate::api::status::{Session, SessionState};
+
+/// A snapshot that was taken before its recorder left may be told of so much later, when it is uploaded.
+const UPLOADING: SignedDuration = SignedDuration::from_secs(30);
 
 /// By so much the vendor's clock may be behind the one that a session was dated with.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
@@ -55,7 +58,9 @@ fn session_heard(seen: &mut Observed, attempt: i64, told: &Told) -> Vec<Notice> 
     }
     let before = std::mem::replace(&mut known.told, told.clone());
     let first = session.recorder_uid;
-    if session.state == SessionState::Running && is_news(&before, told, session) {
+    // While the vendor does not answer, the waits between two questions are what they are.
+    if session.state == SessionState::Running && known.unanswered.is_none() && is_news(&before, told, session)
+    {
         let asked = known.last_answer.max(known.death.map(|run| run.last)).unwrap_or_default();
         known.gate = known.gate.min(now.max(asked + timing.confirm_at[0]));
     }
@@ -137,13 +142,26 @@ pub(super) fn death_every(session: &Session, known: &Known, timing: &Timing) -> 
     if has_ended(session, known) { timing.death_every_after_exit } else { timing.death_every }
 }
 
-/// Whether the only process of the session was told to have ended as it should, and the vendor has not called it running
-/// since.
+/// Whether the only process of the session was told to have ended as it should, and nothing speaks of its life since.
 fn has_ended(session: &Session, known: &Known) -> bool {
     let first = session.recorder_uid;
     let Some((time, Exit::Normal)) = known.told.exit(first) else { return false };
+    !known.told.failed_over(first) && is_last_word(known, time)
+}
+
+/// Whether the recorder was told to have left because nobody was in the channel, and nothing speaks of its life since: who
+/// leaves may come back.
+pub(super) fn left_for_nobody(session: &Session, known: &Known) -> bool {
+    let first = session.recorder_uid;
+    let left = known.told.left(first).filter(|_| known.told.left_for_nobody(first));
+    left.is_some_and(|time| is_last_word(known, time))
+}
+
+/// Whether the session neither took a snapshot, nor joined, nor was called running by the vendor after this time.
+fn is_last_word(known: &Known, time: Timestamp) -> bool {
+    let told = [known.told.joined(), known.told.snapshot().map(|(time, _)| time)].into_iter().flatten();
     let alive_later = known.last_alive.is_some_and(|alive| alive.duration_since(time) > CLOCKS_DIFFER);
-    !known.told.failed_over(first) && !alive_later
+    !alive_later && told.max().is_none_or(|sign| sign.duration_since(time) <= UPLOADING)
 }
 
 /// The recorder uid that a stop names: after the vendor refused the first one, that of the failover it told of.

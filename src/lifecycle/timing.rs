@@ -25,6 +25,8 @@ pub struct Timing {
     pub query_every: Duration,
     /// The same where the vendor's notifications come, which tell sooner than a query what happened.
     pub query_every_with_notifications: Duration,
+    /// So long after the last one notifications are taken to come.
+    pub notifications_trusted_for: Duration,
     /// No query more often than this, however short the idle timeout is.
     pub query_at_most_every: Duration,
     /// When the bucket is first looked into, counted from the confirmation: long enough for the first snapshots at the
@@ -123,6 +125,7 @@ impl Default for Timing {
             confirm_within: s(90),
             query_every: s(60),
             query_every_with_notifications: s(120),
+            notifications_trusted_for: s(600),
             query_at_most_every: s(10),
             look_first: s(20),
             missed_intervals: 3,
@@ -240,7 +243,10 @@ mod tests {
         assert_eq!((timing.death_after, timing.death_answers, timing.death_gap), (s(120), 4, s(45)));
         assert!(timing.death_every < timing.death_gap);
         assert_eq!((timing.death_after_exit, timing.death_every_after_exit), (s(30), s(10)));
-        assert_eq!(timing.query_every_with_notifications, s(120));
+        assert_eq!(
+            (timing.query_every_with_notifications, timing.notifications_trusted_for),
+            (s(120), s(600))
+        );
         assert_eq!((timing.leaving, timing.leaving_at_most), (s(5), s(120)));
         assert_eq!((timing.backoff_first, timing.backoff_most), (s(10), s(360)));
         assert_eq!(timing.repeat_late, [s(3), s(6)]);

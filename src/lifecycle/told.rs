@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Entries that are kept of each kind, those with the newest times. A session has at most four recorder uids, one for each
 /// activation of the vendor's failover, and a handful of troubles.
@@ -14,6 +14,11 @@ const MOST_UIDS: usize = 8;
 const MOST_TROUBLES: usize = 16;
 /// The vendor records at most 17 users at once; those who left long ago are of no account.
 const MOST_USERS: usize = 64;
+
+/// A snapshot may be told of so much after the word that its user stopped sending: it was being uploaded.
+const UPLOADING: SignedDuration = SignedDuration::from_secs(30);
+/// After so long without a snapshot the next one is news.
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// One notification about a session.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -108,7 +113,8 @@ pub struct Told {
     leaves: BTreeMap<i64, (Timestamp, i64)>,
     errors: BTreeMap<Trouble, Timestamp>,
     warnings: BTreeMap<Trouble, Timestamp>,
-    videos: BTreeMap<i64, (Timestamp, bool)>,
+    /// By recorder uid and user.
+    videos: BTreeMap<(i64, i64), (Timestamp, bool)>,
     snapshot: Option<(Timestamp, String)>,
     uploaded: Option<Timestamp>,
     backed_up: Option<Timestamp>,
@@ -134,7 +140,7 @@ impl Told {
             Event::BackedUp => later(&mut self.backed_up, time),
             Event::Left { code } => newest(&mut self.leaves, uid, (time, *code), MOST_UIDS),
             Event::Video { user, received } => {
-                newest(&mut self.videos, *user, (time, *received), MOST_USERS);
+                newest(&mut self.videos, (uid, *user), (time, *received), MOST_USERS);
             }
             Event::Snapshot { file } => later(&mut self.snapshot, (time, file.clone())),
             Event::Other => {}
@@ -144,7 +150,7 @@ impl Told {
     /// Whether more is known than before that a decision may depend on. A snapshot more is not, nor a user more: the next
     /// visit sees it soon enough.
     pub fn is_worth_a_visit(&self, before: &Self) -> bool {
-        let sends = |told: &Self| told.senders().map(|senders| senders > 0);
+        let sends = |told: &Self| told.videos.values().any(|(_, received)| *received);
         let whole = |told: &Self| {
             let uids: Vec<i64> = told.uids.keys().copied().collect();
             (uids, told.joined, told.failover, told.exits.clone(), told.leaves.clone())
@@ -156,7 +162,18 @@ impl Told {
         whole(self) != whole(before)
             || trouble(self) != trouble(before)
             || sends(self) != sends(before)
-            || self.snapshot.is_some() != before.snapshot.is_some()
+            || self.videos.is_empty() != before.videos.is_empty()
+            || self.snapshots_begin_again(before)
+    }
+
+    /// Whether there is a snapshot after a while without any.
+    fn snapshots_begin_again(&self, before: &Self) -> bool {
+        let time = |told: &Self| told.snapshot().map(|(time, _)| time);
+        match (time(self), time(before)) {
+            (Some(now), Some(before)) => now.duration_since(before) > PAUSE,
+            (now, None) => now.is_some(),
+            (None, Some(_)) => false,
+        }
     }
 
     /// When anything was last told, by the vendor's clock.
@@ -223,10 +240,24 @@ impl Told {
         self.warnings.iter().map(|(trouble, time)| (*trouble, *time))
     }
 
-    /// Users whose video is received, by what was last told of each. `None`: nothing was told of any.
-    pub fn senders(&self) -> Option<usize> {
-        let senders = self.videos.values().filter(|(_, received)| *received).count();
-        (!self.videos.is_empty()).then_some(senders)
+    /// Since when the newest process receives nobody's video, if that is known: what it was told before it was heard of, or
+    /// beside a snapshot that came later, nobody knows.
+    pub fn silent_since(&self, first: i64) -> Option<Timestamp> {
+        self.joined?;
+        let last = self.videos_of(first).map(|(time, _)| time).max()?;
+        let silent = self.videos_of(first).all(|(_, received)| !received);
+        let taken = self.snapshot().map(|(time, _)| time);
+        (silent && taken.is_none_or(|taken| taken.duration_since(last) <= UPLOADING)).then_some(last)
+    }
+
+    /// When the newest process last began to receive a user's video that it still receives.
+    pub fn sending_since(&self, first: i64) -> Option<Timestamp> {
+        self.videos_of(first).filter(|(_, received)| *received).map(|(time, _)| time).max()
+    }
+
+    fn videos_of(&self, first: i64) -> impl Iterator<Item = (Timestamp, bool)> {
+        let uid = self.uid(first);
+        self.videos.iter().filter(move |((recorder, _), _)| *recorder == uid).map(|(_, word)| *word)
     }
 
     /// The newest snapshot: when it was told of, and its object key.

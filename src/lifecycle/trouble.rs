@@ -60,17 +60,25 @@ pub fn said(trouble: Trouble) -> Said {
     Said { reason, words: format!("{part} {kind} {code}: {words}") }
 }
 
-/// What explains best why a session does not come up: the newest of the worst errors.
+/// What explains best why a session does not come up, or ended.
 pub fn worst(told: &Told) -> Option<Said> {
-    let errors = told.errors().filter(|(error, _)| error.level >= ERROR);
-    errors.max_by_key(|(error, time)| (error.level, *time)).map(|(error, _)| said(error))
+    weightiest(told, |_| true)
 }
 
-/// The newest error or warning for which `counts` holds.
-pub(super) fn newest(told: &Told, counts: impl Fn(&Timestamp) -> bool) -> Option<Said> {
+/// The weightiest error or warning at a time for which `counts` holds. By a fixed rank, not by time: in an outage several come
+/// with every file, and words that change wake their own job.
+pub(super) fn weightiest(told: &Told, counts: impl Fn(&Timestamp) -> bool) -> Option<Said> {
     let errors = told.errors().filter(|(error, _)| error.level >= ERROR).chain(told.warnings());
-    let newest = errors.filter(|(_, time)| counts(time)).max_by_key(|(error, time)| (*time, error.level));
-    newest.map(|(error, _)| said(error))
+    let rank = |error: &Trouble| match said(*error).reason {
+        Reason::TokenExpired => 2,
+        Reason::UploadFailing => 1,
+        _ => 0,
+    };
+    let weightiest = errors
+        .filter(|(_, time)| counts(time))
+        .map(|(error, _)| error)
+        .max_by_key(|error| (rank(error), error.level, error.module, error.code));
+    weightiest.map(said)
 }
 
 fn part(module: i64) -> String {

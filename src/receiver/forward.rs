@@ -13,8 +13,14 @@ use crate::agora::notification::{SIGNATURE_HEADER, SIGNATURE_V2_HEADER};
 /// Set on what is handed on, so that nothing goes round in circles.
 pub(super) const FORWARDED_HEADER: &str = "agora-snapshot-forwarded";
 
+/// Set on every answer of a receiver, so that a stranger at a former leader's address is not taken for one.
+pub(super) const OURS_HEADER: &str = "agora-snapshot-receiver";
+
 /// How long the other replica may take, so that the vendor is answered in time.
 const WITHIN: Duration = Duration::from_secs(4);
+
+/// And how long until it takes the connection: one that is gone does not.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The way to the replica that leads.
 pub(super) struct Forwarder {
@@ -28,6 +34,7 @@ impl Forwarder {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(WITHIN)
+            .connect_timeout(CONNECT_WITHIN)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self { client, leader })
@@ -64,10 +71,13 @@ impl Forwarder {
         };
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(failed)?;
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if !response.headers().contains_key(OURS_HEADER) {
+            return Err(format!("who answers at {leader} is no receiver of notifications"));
+        }
+        if status != StatusCode::OK && status != StatusCode::UNAUTHORIZED {
             return Err(format!("the replica that leads ({leader}) cannot take it now"));
         }
+        let body = response.bytes().await.map_err(failed)?;
         Ok((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
     }
 }

@@ -1,6 +1,6 @@
 //! Which jobs there are for an App ID, from the watch caches, and which of them a notification concerns.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::ResourceExt;
@@ -33,13 +33,19 @@ impl Listener {
     }
 }
 
-/// The jobs by App ID, worked out anew when the watches have shown something.
+/// The jobs by App ID, worked out anew when the watches have shown something; of each job only when it changed.
 pub(super) struct Listeners {
     neighbours: Neighbours,
-    known: Mutex<Option<(u64, ByAppId)>>,
+    known: Mutex<Known>,
 }
 
-type ByAppId = Arc<HashMap<String, Arc<[Listener]>>>;
+#[derive(Default)]
+struct Known {
+    version: Option<u64>,
+    by_app_id: Arc<HashMap<String, Arc<[Listener]>>>,
+    /// By `metadata.uid`: the resourceVersion, and the job under each of its App IDs.
+    jobs: HashMap<String, (Option<String>, Vec<(String, Listener)>)>,
+}
 
 impl Listeners {
     pub(super) fn new(neighbours: Neighbours) -> Self {
@@ -51,51 +57,61 @@ impl Listeners {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Read first: what changes while they are gathered is gathered again.
         let version = self.neighbours.version();
-        let by_app_id = match &*known {
-            Some((of, by_app_id)) if *of == version => by_app_id.clone(),
-            Some(_) | None => {
-                let gathered = Arc::new(gather(&self.neighbours.all()));
-                *known = Some((version, gathered.clone()));
-                gathered
-            }
-        };
-        drop(known);
-        by_app_id.get(app_id).cloned().unwrap_or_default()
+        if known.version != Some(version) {
+            known.gather(&self.neighbours.all());
+            known.version = Some(version);
+        }
+        known.by_app_id.get(app_id).cloned().unwrap_or_default()
     }
 }
 
-fn gather(jobs: &[Arc<StoredJob>]) -> HashMap<String, Arc<[Listener]>> {
-    let mut by_app_id: HashMap<String, Vec<Listener>> = HashMap::new();
-    for job in jobs {
-        let Some(secret) = job.credentials_name() else { continue };
-        let (namespace, status) = (job.namespace().unwrap_or_default(), job.status());
-        let mut app_ids = BTreeSet::new();
-        let mut listener = Listener {
-            uid: job.uid().unwrap_or_default(),
-            job: ObjectRef::from_obj(&**job),
-            secret: secret.to_owned(),
-            channels: BTreeSet::new(),
-            recorder_uids: BTreeSet::new(),
-            sids: BTreeSet::new(),
-            namespace,
-        };
-        if let Ok(spec) = job.spec() {
-            let uids = recorder::uids(&spec, &listener.namespace, &job.name_any());
-            listener.recorder_uids.extend(uids);
-            listener.channels.insert(spec.channel.name);
-            app_ids.insert(spec.channel.app_id);
+impl Known {
+    fn gather(&mut self, jobs: &[Arc<StoredJob>]) {
+        let mut before = std::mem::take(&mut self.jobs);
+        let mut by_app_id: HashMap<String, Vec<Listener>> = HashMap::new();
+        for job in jobs {
+            let (uid, version) = (job.uid().unwrap_or_default(), job.resource_version());
+            let listeners = match before.remove(&uid) {
+                Some((same, listeners)) if same == version => listeners,
+                Some(_) | None => listeners(job),
+            };
+            for (app_id, listener) in &listeners {
+                by_app_id.entry(app_id.clone()).or_default().push(listener.clone());
+            }
+            self.jobs.insert(uid, (version, listeners));
         }
-        for session in status.sessions {
-            app_ids.insert(session.app_id);
-            listener.channels.insert(session.channel);
-            listener.recorder_uids.insert(session.recorder_uid);
-            listener.sids.extend(session.sid);
-        }
-        for app_id in app_ids {
-            by_app_id.entry(app_id).or_default().push(listener.clone());
-        }
+        let shared = by_app_id.into_iter().map(|(app_id, listeners)| (app_id, listeners.into()));
+        self.by_app_id = Arc::new(shared.collect());
     }
-    by_app_id.into_iter().map(|(app_id, listeners)| (app_id, listeners.into())).collect()
+}
+
+/// A job under each App ID that its spec or one of its sessions has, with what it has there.
+fn listeners(job: &StoredJob) -> Vec<(String, Listener)> {
+    let Some(secret) = job.credentials_name() else { return Vec::new() };
+    let namespace = job.namespace().unwrap_or_default();
+    let nothing = || Listener {
+        uid: job.uid().unwrap_or_default(),
+        job: ObjectRef::from_obj(job),
+        secret: secret.to_owned(),
+        channels: BTreeSet::new(),
+        recorder_uids: BTreeSet::new(),
+        sids: BTreeSet::new(),
+        namespace: namespace.clone(),
+    };
+    let mut by_app_id: BTreeMap<String, Listener> = BTreeMap::new();
+    if let Ok(spec) = job.spec() {
+        let uids = recorder::uids(&spec, &namespace, &job.name_any());
+        let listener = by_app_id.entry(spec.channel.app_id).or_insert_with(nothing);
+        listener.recorder_uids.extend(uids);
+        listener.channels.insert(spec.channel.name);
+    }
+    for session in job.status().sessions {
+        let listener = by_app_id.entry(session.app_id).or_insert_with(nothing);
+        listener.channels.insert(session.channel);
+        listener.recorder_uids.insert(session.recorder_uid);
+        listener.sids.extend(session.sid);
+    }
+    by_app_id.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -126,21 +142,26 @@ mod tests {
                 "channel": "hall", "resourceId": "r", "nonce": "n", "acquireTime": "2026-01-01T00:00:00Z",
                 "specHash": "h", "sid": "s1"}]},
         });
-        let by_app_id = gather(&[Arc::new(serde_json::from_value(job).expect("an object"))]);
-        let app_id = fixtures::spec().channel.app_id;
-        let mut app_ids: Vec<&str> = by_app_id.keys().map(String::as_str).collect();
-        app_ids.sort_unstable();
-        assert_eq!(app_ids, [app_id.as_str(), "former"]);
-        let listener = &by_app_id["former"][0];
-        assert_eq!((listener.namespace.as_str(), listener.secret.as_str()), ("live", "agora"));
-        for (channel, uid, sid, expected, why) in [
-            ("lobby", 1001, "new", true, "the recorder of the spec"),
-            ("hall", 1002, "new", true, "the recorder of a session"),
-            ("hall", 3_900_000_001, "s1", true, "after a failover"),
-            ("hall", 7, "new", false, "somebody else's recorder"),
-            ("other", 1001, "new", false, "another channel"),
+        let job: StoredJob = serde_json::from_value(job).expect("an object");
+        let [former, present] = &listeners(&job)[..] else { panic!("two App IDs") };
+        let [former, present] = if former.0 == "former" { [former, present] } else { [present, former] };
+        assert_eq!([former.0.as_str(), &present.0], ["former", &fixtures::spec().channel.app_id]);
+        assert_eq!((present.1.namespace.as_str(), present.1.secret.as_str()), ("live", "agora"));
+        for (listener, channel, uid, sid, expected, why) in [
+            (&present.1, "lobby", 1001, "new", true, "the recorder of the spec"),
+            (&present.1, "lobby", 1001, "s1", true, "the same"),
+            (&present.1, "hall", 1002, "s1", false, "a session of another App ID"),
+            (&former.1, "hall", 1002, "new", true, "the recorder of a session"),
+            (&former.1, "hall", 3_900_000_001, "s1", true, "after a failover"),
+            (&former.1, "hall", 7, "new", false, "somebody else's recorder"),
+            (&former.1, "lobby", 1001, "new", false, "the recorder of the spec, which is of another App ID"),
         ] {
             assert_eq!(listener.is_concerned(&tiding(channel, uid, sid)), expected, "{why}");
         }
+        let mut known = Known::default();
+        known.gather(&[Arc::new(job)]);
+        assert_eq!((known.by_app_id.len(), known.by_app_id["former"].len()), (2, 1));
+        known.gather(&[]);
+        assert!(known.by_app_id.is_empty() && known.jobs.is_empty(), "it is gone");
     }
 }

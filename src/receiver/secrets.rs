@@ -59,7 +59,7 @@ async fn judge<'a>(
                 continue;
             }
         };
-        // What is wrong with the Secret is said by the job that uses it.
+        // One that does not exist, or whose secret is no word, signs nothing.
         let Ok(Some(secret)) = notification_secret(name, &read) else { continue };
         verified.secrets += 1;
         if signatures.are_of(body, &secret) {

@@ -12,7 +12,7 @@ use crate::cluster::stored::StoredJob;
 use crate::lifecycle::told::{Tiding, Told};
 
 /// Sids of one job that are kept, those that were heard of last: two sessions, those before them, and others under its
-/// recorder uids.
+/// recorder uids. What is kept is no news when it is heard again.
 const MOST_SIDS: usize = 16;
 
 /// Everything that was told. Cheap to clone; all clones are one.
@@ -62,16 +62,6 @@ impl Hearsay {
         let Some(heard) = inner.jobs.get_mut(uid) else { return BTreeMap::new() };
         heard.woken = false;
         heard.told.clone()
-    }
-
-    /// Drops what was told of all sessions but these.
-    pub fn keep_only(&self, uid: &str, sids: &[&str]) {
-        let mut inner = self.inner();
-        let Some(heard) = inner.jobs.get_mut(uid) else { return };
-        heard.told.retain(|sid, _| sids.contains(&sid.as_str()));
-        if heard.told.is_empty() && !heard.woken {
-            inner.jobs.remove(uid);
-        }
     }
 
     /// Forgets a job that is gone.
@@ -143,8 +133,6 @@ mod tests {
         let kept: Vec<String> = hearsay.of("u").into_keys().collect();
         assert_eq!(kept.len(), MOST_SIDS);
         assert!(kept.contains(&"s999".to_owned()));
-        hearsay.keep_only("u", &["s999"]);
-        assert_eq!(hearsay.of("u").len(), 1);
         hearsay.forget("u");
         assert!(hearsay.of("u").is_empty());
     }

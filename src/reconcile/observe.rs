@@ -65,6 +65,7 @@ pub(super) async fn observe<'a>(
         said: remembered.said.clone(),
         left: None,
         told: stored_status,
+        heard: 0,
         notices: Vec::new(),
     };
     let told = context.hearsay.of(&visit.seen.job.uid);
@@ -72,6 +73,7 @@ pub(super) async fn observe<'a>(
     let heard = hearing::heard(&mut visit.seen, &told, |sid| context.neighbours.has_sid(&uid, sid));
     visit.find_obstacles().await;
     let sessions = visit.seen.status.sessions.len();
+    visit.heard = heard.len();
     visit.notices = heard;
     visit.notices.extend(aging::time_passed(&mut visit.seen));
     if visit.seen.status.sessions.len() != sessions {

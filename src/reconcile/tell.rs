@@ -43,7 +43,11 @@ impl Visit<'_> {
     pub(super) fn tell(&mut self, saved: bool) {
         let deleting_since = self.stored.meta().deletion_timestamp.as_ref().map(|time| time.0);
         if !saved {
-            self.notices.clear();
+            // What was heard is not heard again.
+            self.notices.truncate(self.heard);
+            for notice in std::mem::take(&mut self.notices) {
+                self.publish(notice);
+            }
             if let (Some(uid), Some(since)) = (self.stored.uid(), deleting_since) {
                 self.context.metrics.job_deleting(&uid, since);
             }
@@ -90,7 +94,8 @@ impl Visit<'_> {
     /// When the next snapshot should have arrived and been seen in the bucket, if any is expected to: none is while the vendor
     /// told that nobody sends video. That it merely calls the session ready may as well be a wrong profile.
     fn next_file_by(&self) -> Option<Timestamp> {
-        let silent = self.told().is_some_and(|told| told.senders() == Some(0));
+        let first = self.seen.running().map(|session| session.recorder_uid).unwrap_or_default();
+        let silent = self.told().is_some_and(|told| told.silent_since(first).is_some());
         if self.seen.job.deleting || silent || !self.bucket.can_be_seen() {
             return None;
         }

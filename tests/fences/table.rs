@@ -329,8 +329,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "404 for 90 s, as in a failover, is survived although the former process ended",
         changes: &[(
             "src/lifecycle/hearing.rs",
-            "    !known.told.failed_over(first) && !alive_later\n",
-            "    (REMOVED || !known.told.failed_over(first)) && !alive_later\n",
+            "    !known.told.failed_over(first) && is_last_word(known, time)\n",
+            "    (REMOVED || !known.told.failed_over(first)) && is_last_word(known, time)\n",
         )],
         suite: Suite::Lib,
         tests: &["hearing::"],

@@ -229,7 +229,12 @@ fn causes_that_are_told_of_count_from_the_newest_snapshot_on() {
         (vec![(5, Event::Left { code: 16 })], "RecorderGone", "left the channel"),
         (vec![(5, Event::Exited { normally: false })], "RecorderGone", "left the channel"),
         (vec![(5, Event::FailedOver { new_uid: 77 })], "Failover", "moved the session"),
-        (vec![(5, video(true)), (6, video(false))], "NoVideo", "nobody in the channel sends video"),
+        (
+            vec![(4, Event::Joined), (5, video(true)), (6, video(false))],
+            "NoVideo",
+            "nobody in the channel sends video",
+        ),
+        (vec![(6, video(false))], "Unknown", "records"),
         (vec![(5, video(true))], "Unknown", "records"),
         (vec![(5, error(2, 52))], "Unknown", "service error 52"),
     ] {
@@ -248,11 +253,43 @@ fn who_may_not_list_knows_from_notifications() {
     for (seen, expected) in [
         (quiet(), words("Unknown", "Unknown")),
         (told(quiet(), &[(590, snapshot())]), words("True", "Arriving")),
-        (told(quiet(), &[(5, video(true)), (6, video(false))]), words("False", "NoVideo")),
+        (told(quiet(), &[(4, Event::Joined), (6, video(false))]), words("False", "NoVideo")),
+        (told(quiet(), &[(5, snapshot()), (50, error(1, 47))]), words("False", "UploadFailing")),
+        (
+            told(quiet(), &[(5, snapshot()), (50, Event::Exited { normally: false })]),
+            words("False", "RecorderGone"),
+        ),
+        (told(quiet(), &[(520, snapshot()), (550, error(1, 47))]), words("True", "Arriving")),
     ] {
         let mut seen = seen;
         answers::looked(&mut seen, 1, obstacle(), AGAIN);
         report(&mut seen);
         assert_eq!(said(&seen), expected);
     }
+}
+
+#[test]
+fn words_stay_while_one_trouble_follows_the_other() {
+    let warning = |code| Event::Warning(Trouble { module: 1, code, level: 0 });
+    let mut seen = later(seen_in(SessionState::Running), 600);
+    let mut words = Vec::new();
+    for (second, event) in
+        [(1, warning(31)), (2, warning(32)), (3, warning(31)), (4, warning(32)), (5, warning(31))]
+    {
+        seen = looked(told(seen, &[(second, event)]), None);
+        words.push(get(&seen.status, ConditionType::SnapshotsArriving).expect("it is said").message.clone());
+    }
+    words.dedup();
+    assert_eq!(words.len(), 2, "the heavier one stays: {words:?}");
+}
+
+#[test]
+fn who_begins_to_send_is_waited_for() {
+    let video = |received| Event::Video { user: 7, received };
+    let seen = later(seen_in(SessionState::Running), 600);
+    let seen = looked(told(seen, &[(4, Event::Joined), (5, video(true)), (6, video(false))]), None);
+    assert_eq!(said(&seen), words("False", "NoVideo"));
+    let seen = told(seen, &[(590, video(true))]);
+    assert_eq!(said(&looked(seen.clone(), None)), words("False", "NoVideo"), "what was said stays");
+    assert_eq!(said(&looked(later(seen, 90), None)), words("False", "Unknown"), "none came");
 }

@@ -215,3 +215,32 @@ fn sids_told_of_under_the_uid_of_a_lost_one_are_candidates_once() {
         }
     }
 }
+
+#[test]
+fn who_left_an_empty_channel_and_came_back_is_not_gone_for_that() {
+    let left = (FIRST, 10, Event::Left { code: 4 });
+    let snapshot = |second| (FIRST, second, Event::Snapshot { file: "a.jpg".into() });
+    for (tidings, expected, why) in [
+        (vec![left.clone()], true, "the last word"),
+        (vec![left.clone(), snapshot(40)], true, "it was being uploaded"),
+        (vec![left.clone(), snapshot(41)], false, "it takes snapshots"),
+        (vec![left.clone(), (FIRST, 100, Event::Joined)], false, "it came back"),
+        (vec![(FIRST, -100, Event::Left { code: 4 })], false, "the vendor called it running since"),
+        (vec![left.clone(), (FIRST, 5, MOVED)], false, "the former process of a failover"),
+    ] {
+        let mut seen = later(quiet(), 200);
+        heard(&mut seen, &told(&tidings), nobody);
+        let known = &seen.memory.sessions[&1];
+        assert_eq!(left_for_nobody(&seen.status.sessions[0], known), expected, "{why}");
+    }
+}
+
+#[test]
+fn news_waits_while_the_vendor_does_not_answer() {
+    let answer =
+        Answer { kind: Kind::TimedOut, http: None, code: None, words: "no".into(), retry_after: None };
+    let now = quiet().now.mono;
+    let mut seen = later(with_known(quiet(), |known| known.unanswered = Some((now, answer))), 10);
+    heard(&mut seen, &told(&[(FIRST, 10, NORMAL)]), nobody);
+    assert_ne!(plan(&seen), Step::Query { attempt: 1 });
+}

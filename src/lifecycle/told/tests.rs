@@ -63,13 +63,40 @@ fn an_empty_channel_is_one_bit_of_the_reason_to_leave() {
 }
 
 #[test]
-fn who_sends_video_is_by_the_last_word_of_each_user() {
-    let video = |user, second, received| tiding(FIRST, second, Event::Video { user, received });
-    assert_eq!(Told::default().senders(), None, "nothing is known");
-    // The end of user 8's video was overtaken by nothing; the begin of user 7's arrives after its end.
-    let tidings = [video(7, 20, false), video(8, 5, true), video(7, 10, true), video(8, 5, true)];
-    assert_eq!(told(&tidings).senders(), Some(1));
-    assert_eq!(told(&tidings[..1]).senders(), Some(0));
+fn who_sends_video_is_by_the_last_word_of_each_user_to_the_newest_process() {
+    let joined = |uid| tiding(uid, 1, Event::Joined);
+    let of = |uid, user, second, received| tiding(uid, second, Event::Video { user, received });
+    let video = |user, second, received| of(FIRST, user, second, received);
+    let taken = |second| tiding(FIRST, second, Event::Snapshot { file: "a.jpg".into() });
+    let failover = tiding(FIRST, 30, Event::FailedOver { new_uid: SECOND });
+    for (tidings, silent, sending, why) in [
+        (vec![], None, None, "nothing is known"),
+        (vec![joined(FIRST)], None, None, "nobody was told of"),
+        (vec![joined(FIRST), video(7, 20, false), video(7, 10, true)], Some(20), None, "the end came first"),
+        (vec![joined(FIRST), video(7, 20, false), video(8, 5, true)], None, Some(5), "another one sends"),
+        (vec![video(7, 20, false)], None, None, "who began before nobody was listening is not known"),
+        (vec![joined(FIRST), video(7, 20, false), taken(50)], Some(20), None, "it was being uploaded"),
+        (vec![joined(FIRST), video(7, 20, false), taken(51)], None, None, "somebody sends all the same"),
+        (
+            vec![joined(FIRST), video(7, 20, false), failover.clone()],
+            None,
+            None,
+            "it had no word of the new process",
+        ),
+        (
+            vec![joined(FIRST), failover, of(SECOND, 7, 35, true), video(7, 40, false)],
+            None,
+            Some(35),
+            "the former process loses everybody when it leaves",
+        ),
+    ] {
+        let told = told(&tidings);
+        assert_eq!(
+            (told.silent_since(FIRST), told.sending_since(FIRST)),
+            (silent.map(at), sending.map(at)),
+            "{why}"
+        );
+    }
 }
 
 #[test]
