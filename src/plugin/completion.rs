@@ -8,17 +8,32 @@ use super::settings::{CommandLine, Shell};
 /// What kubectl looks for in `$PATH` under the name `kubectl_complete-snapshotjob`.
 const KUBECTL: &str = include_str!("completion/kubectl_complete-snapshotjob");
 
+/// The program's own name, without `kubectl` before it.
+const PROGRAM: &str = "kubectl-snapshotjob";
+
 /// Prints them to standard output.
 pub(super) fn print(shell: Shell) {
-    let known = match shell {
-        Shell::Bash => Known::Bash,
-        Shell::Zsh => Known::Zsh,
-        Shell::Fish => Known::Fish,
-        Shell::PowerShell => Known::PowerShell,
-        Shell::Kubectl => return print!("{KUBECTL}"),
-    };
-    let mut command = CommandLine::command().bin_name("kubectl-snapshotjob");
-    clap_complete::generate(known, &mut command, "kubectl-snapshotjob", &mut std::io::stdout());
+    match shell {
+        Shell::Bash => print!("{}", bash()),
+        Shell::Zsh => print!("{}", of(Known::Zsh, PROGRAM)),
+        Shell::Fish => print!("{}", of(Known::Fish, PROGRAM)),
+        Shell::PowerShell => print!("{}", of(Known::PowerShell, PROGRAM)),
+        Shell::Kubectl => print!("{KUBECTL}"),
+    }
+}
+
+/// clap_complete writes two labels for one command where the program's name has a hyphen, so that nothing is offered behind
+/// a command. It gets a name without one, which is then put right.
+fn bash() -> String {
+    let stand_in = PROGRAM.replace('-', "_");
+    of(Known::Bash, &stand_in).replace(&stand_in, PROGRAM)
+}
+
+fn of(shell: Known, program: &str) -> String {
+    let mut script = vec![];
+    let mut command = CommandLine::command().bin_name(program.to_owned());
+    clap_complete::generate(shell, &mut command, program, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]

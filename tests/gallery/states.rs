@@ -41,7 +41,7 @@ async fn what_is_missing_is_said_in_words() {
     let message = "the channel has nobody who sends <b>video</b>";
     let condition = json!({"type": "SnapshotsArriving", "status": "Unknown", "reason": "NoVideo", "message": message,
         "lastTransitionTime": "2026-07-01T09:00:00Z", "observedGeneration": 1});
-    let status = json!({"status": {"observedGeneration": 1, "conditions": [condition]}});
+    let status = json!({"status": {"conditions": [condition]}});
     let patch = kube::api::Patch::Merge(status);
     world.jobs().patch_status("lobby", &kube::api::PatchParams::default(), &patch).await.expect("a status");
     page.until(&says("No snapshots yet", "The channel has nobody who sends <b>video</b>.")).await;

@@ -43,6 +43,8 @@ export class TimeLine {
       const item = event.target.closest('li');
       if (item) this.#choose(this.#times[this.#items.indexOf(item)]);
     });
+    // A phone that is turned keeps what was chosen in sight.
+    addEventListener('resize', () => this.#reveal(this.#items[this.#times.indexOf(this.#chosen)], 'center'));
     this.#jump.addEventListener('input', () => {
       this.#seeking = true;
       this.#tellJump(Number(this.#jump.value));
