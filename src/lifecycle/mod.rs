@@ -19,6 +19,7 @@ pub mod notice;
 pub mod observed;
 pub mod outcome;
 pub mod plan;
+pub mod preflight;
 pub mod recorder;
 pub mod recovery;
 mod replacement;

@@ -53,7 +53,9 @@ pub fn of(spec: &SnapshotJobSpec) -> String {
         }
     }
     if let Some(Value::Object(mut storage)) = spec.get_mut("storage").map(Value::take) {
+        // What a session that runs knows nothing of.
         storage.remove("readerCredentialsRef");
+        storage.remove("preflight");
         body.insert("storage".to_owned(), Value::Object(storage));
     }
     let mut lists = Map::new();
