@@ -93,6 +93,7 @@ fn nothing_is_started_into_a_bucket_that_takes_no_files() {
     let begun = Instant::now();
     let plans = at_every_point(undisturbed(&REFUSED_LIFE).effects[0], &CRASHES).into_iter().filter(is_due);
     let lives = lead_all(&REFUSED_LIFE, plans.collect());
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
         "a bucket that takes no files: no call to the vendor in an hour, in {} lives in {:.0} s",
         lives.len() + 1,

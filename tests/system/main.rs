@@ -27,6 +27,7 @@ mod least_privilege;
 mod lifecycle;
 mod namespace_going;
 mod outage;
+mod preflight;
 mod recovery;
 mod refusals;
 mod release;
