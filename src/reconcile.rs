@@ -177,6 +177,7 @@ impl Visit<'_> {
         self.count(&happened);
         match happened {
             Happened::LookAgain | Happened::ClaimLost | Happened::Released => {}
+            Happened::Preflighted(_, _) if self.goes_on_after(&happened) => {}
             _ => self.save(&happened).await?,
         }
         Ok(happened)

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::Visit;
-use super::perform::Happened;
+use super::perform::{Happened, learn};
 use crate::agora::material::Secrets;
+use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::preflight::{Mark, Probed, Refused};
 use crate::snapshots::{self, BucketProblem, Keys, Location, Preflight};
 
@@ -56,6 +57,18 @@ impl Visit<'_> {
         let of = of.clone();
         self.seen.now = self.context.clock.now();
         Happened::Preflighted(of, probed(tried, key))
+    }
+
+    /// Works in what came of it, if a start or a stop follows at once: the write that comes before that tells it.
+    pub(super) fn goes_on_after(&mut self, happened: &Happened) -> bool {
+        let mut seen = self.seen.clone();
+        let notices = learn(&mut seen, happened, self.context.look_again);
+        let goes_on = matches!(plan(&seen), Step::Start(_) | Step::Stop { .. });
+        if goes_on {
+            self.seen = seen;
+            self.notices.extend(notices);
+        }
+        goes_on
     }
 }
 

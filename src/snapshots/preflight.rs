@@ -97,6 +97,10 @@ fn refused(problem: BucketProblem, of_region: bool) -> Preflight {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use object_store::client::{HttpError, HttpRequest, HttpResponse, HttpService};
+
     use super::*;
     use crate::snapshots::FileName;
     use crate::snapshots::file_name::Beginning;
@@ -110,6 +114,88 @@ mod tests {
         for name in [&name, &key(None, "0", "0123456789abcdef0123456789abcdef_x__uid_s_1__uid_e_video_1.jpg")] {
             assert_eq!(FileName::parse(name), None);
             assert_eq!(Beginning::of(name), Beginning::Foreign("ag"), "a search passes it by");
+        }
+    }
+
+    /// A service that answers so, and what it was asked: method, path, encryption and tag.
+    #[derive(Clone, Debug)]
+    struct Service {
+        to_put: (u16, &'static str),
+        to_delete: u16,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl HttpService for Service {
+        async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let header = |name| request.headers().get(name).map(|it| it.to_str().unwrap()).unwrap_or_default();
+            let declared = [header("x-amz-server-side-encryption"), header("x-amz-tagging")].join(" ");
+            let asked = format!("{} {} {declared}", request.method(), request.uri());
+            self.asked.lock().unwrap().push(asked.trim_end().to_owned());
+            let (status, code) = match *request.method() {
+                http::Method::PUT => self.to_put,
+                _ => (self.to_delete, ""),
+            };
+            let body = format!("<Error><Code>{code}</Code><AWSAccessKeyId>hunter1</AWSAccessKeyId></Error>");
+            let answer = http::Response::builder().status(status).header("ETag", "\"0\"");
+            Ok(answer.body(body.into_bytes().into()).unwrap())
+        }
+    }
+
+    async fn tried(service: &Service, patch: serde_json::Value) -> Preflight {
+        let mut storage = serde_json::json!({
+            "vendor": "AmazonS3", "region": "eu-west-1", "bucket": "pics", "credentialsRef": {"name": "bucket"},
+        });
+        storage.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        let storage: Storage = serde_json::from_value(storage).unwrap();
+        let keys = Keys { access_key: "hunter1".into(), secret_key: "hunter2".into(), session_token: None };
+        let location = Location::of(&storage, None).unwrap();
+        let connections = Connections::over(service.clone());
+        preflight(&location, &storage, true, &keys, &connections, "lobby/probe.txt", "text".into()).await
+    }
+
+    fn service(to_put: (u16, &'static str), to_delete: u16) -> Service {
+        Service { to_put, to_delete, asked: Arc::default() }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_written_as_the_vendor_writes_it_and_deleted_by_itself() {
+        let url = "https://s3.eu-west-1.amazonaws.com/pics/lobby/probe.txt";
+        for (patch, declared) in [
+            (serde_json::json!({}), ""),
+            (serde_json::json!({"serverSideEncryption": "AES256"}), " AES256"),
+            (
+                serde_json::json!({"serverSideEncryption": "KMS", "objectTag": "RETENTION_DAYS=30"}),
+                " aws:kms RETENTION_DAYS=30",
+            ),
+        ] {
+            let service = service((200, ""), 204);
+            assert_eq!(tried(&service, patch).await, Preflight::Writable { deleted: true });
+            let asked = service.asked.lock().unwrap().clone();
+            assert_eq!(asked, [format!("PUT {url}{declared}"), format!("DELETE {url}")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_request_is_made_once_and_what_cannot_be_deleted_was_written() {
+        let only_written = service((200, ""), 403);
+        assert_eq!(tried(&only_written, serde_json::json!({})).await, Preflight::Writable { deleted: false });
+        for (status, code, expected) in [
+            (403, "AccessDenied", Preflight::Refused(BucketProblem::AccessDenied("403 AccessDenied".into()))),
+            (404, "NoSuchBucket", Preflight::Refused(BucketProblem::NoSuchBucket("404 NoSuchBucket".into()))),
+            (
+                301,
+                "PermanentRedirect",
+                Preflight::Refused(BucketProblem::WrongRegion("301 PermanentRedirect".into())),
+            ),
+            (503, "SlowDown", Preflight::Untold(BucketProblem::Throttled("503 SlowDown".into()))),
+            (500, "", Preflight::Untold(BucketProblem::Fault("500".into()))),
+        ] {
+            let service = service((status, code), 204);
+            let found = tried(&service, serde_json::json!({})).await;
+            assert!(!format!("{found:?}").contains("hunter"), "{found:?}");
+            assert_eq!(found, expected);
+            assert_eq!(service.asked.lock().unwrap().len(), 1, "{code}");
         }
     }
 

@@ -8,6 +8,7 @@ use agora_snapshot_operator::lifecycle::observed::Observed;
 use agora_snapshot_operator::lifecycle::outcome::{
     Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
 };
+use agora_snapshot_operator::lifecycle::plan::{Step, plan};
 use agora_snapshot_operator::lifecycle::preflight::{self, Probed};
 use agora_snapshot_operator::lifecycle::recovery::Found as InBucket;
 use agora_snapshot_operator::lifecycle::report::report;
@@ -61,10 +62,7 @@ impl World {
                 let refused = Probed::Refused { why: preflight::Refused::AccessDenied, said: "403 AccessDenied".into() };
                 let taken = Probed::Taken { left: None };
                 self.read_clock(number);
-                self.learnt(
-                    number,
-                    Happened::Preflighted(if fate == Fate::Forbidden { refused } else { taken }),
-                );
+                self.preflighted(number, if fate == Fate::Forbidden { refused } else { taken });
             }
             Next::Acquire(uid) => self.acquire(number, uid, fate),
             Next::Claim(attempt, nonce) => self.write_claim(number, attempt, &nonce, fate),
@@ -202,6 +200,21 @@ impl World {
             self.vendor.stop(resource, self.now);
         }
         self.save_or_end(number, happened, unlearnt);
+    }
+
+    // === the bucket ===
+
+    /// Where a start or a stop follows at once, what was learnt of the bucket is written with it.
+    fn preflighted(&mut self, number: usize, probed: Probed) {
+        let happened = Happened::Preflighted(probed);
+        let mut seen = self.visit(number).seen.clone();
+        learn(&mut seen, &happened);
+        if matches!(plan(&seen), Step::Start(_) | Step::Stop { .. }) {
+            self.visit(number).seen = seen;
+            self.end_visit(number, 0);
+        } else {
+            self.learnt(number, happened);
+        }
     }
 
     // === the vendor ===
