@@ -182,21 +182,17 @@ pub(super) fn obstacle(seen: &Observed) -> Option<&Tried> {
 /// Whether a start can wait for the bucket. One that renews a session which is about to end cannot: the bucket is that
 /// session's, too.
 fn may_wait(seen: &Observed) -> bool {
-    seen.running().is_none_or(|session| {
-        seen.restart_wanted() || wanted_difference(seen, session) == Difference::Body
-    })
+    seen.running()
+        .is_none_or(|session| seen.restart_wanted() || wanted_difference(seen, session) == Difference::Body)
 }
 
 /// Whether the bucket has to be tried while a session runs: snapshots are missing and nobody knows why, or the bucket is
 /// said to refuse files, which may be over.
 pub(super) fn is_due_beside(seen: &Observed, session: &Session) -> bool {
     let refuses = says(seen, ConditionType::StorageWritable, &[]);
-    let missing =
-        says(seen, ConditionType::SnapshotsArriving, &[Reason::Unknown, Reason::UploadFailing]);
+    let missing = says(seen, ConditionType::SnapshotsArriving, &[Reason::Unknown, Reason::UploadFailing]);
     let asks = matches!(mode(seen), Some(Preflight::Enforce | Preflight::Warn)) && seen.storage.is_some();
-    let is_due = |tried: &Tried| {
-        seen.now.mono >= tried.until.min(tried.at + seen.timing.refused_every)
-    };
+    let is_due = |tried: &Tried| seen.now.mono >= tried.until.min(tried.at + seen.timing.refused_every);
     asks && session.confirm_time.is_some() && (refuses || missing) && known(seen).is_none_or(is_due)
 }
 

@@ -111,7 +111,8 @@ mod tests {
         assert_eq!(name, "agora-snapshot-preflight-live.lobby.txt");
         assert_eq!(key(Some("a/b"), "live", "lobby"), format!("a/b/{name}"));
         assert_eq!(Path::from(key(Some("a/b"), "live", "lobby")).as_ref(), format!("a/b/{name}"));
-        for name in [&name, &key(None, "0", "0123456789abcdef0123456789abcdef_x__uid_s_1__uid_e_video_1.jpg")] {
+        for name in [&name, &key(None, "0", "0123456789abcdef0123456789abcdef_x__uid_s_1__uid_e_video_1.jpg")]
+        {
             assert_eq!(FileName::parse(name), None);
             assert_eq!(Beginning::of(name), Beginning::Foreign("ag"), "a search passes it by");
         }
@@ -128,7 +129,8 @@ mod tests {
     #[async_trait::async_trait]
     impl HttpService for Service {
         async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-            let header = |name| request.headers().get(name).map(|it| it.to_str().unwrap()).unwrap_or_default();
+            let header =
+                |name| request.headers().get(name).map(|it| it.to_str().unwrap()).unwrap_or_default();
             let declared = [header("x-amz-server-side-encryption"), header("x-amz-tagging")].join(" ");
             let asked = format!("{} {} {declared}", request.method(), request.uri());
             self.asked.lock().unwrap().push(asked.trim_end().to_owned());
@@ -183,11 +185,7 @@ mod tests {
         for (status, code, expected) in [
             (403, "AccessDenied", Preflight::Refused(BucketProblem::AccessDenied("403 AccessDenied".into()))),
             (404, "NoSuchBucket", Preflight::Refused(BucketProblem::NoSuchBucket("404 NoSuchBucket".into()))),
-            (
-                301,
-                "PermanentRedirect",
-                Preflight::Refused(BucketProblem::WrongRegion("301 PermanentRedirect".into())),
-            ),
+            (301, "PermanentRedirect", Preflight::Refused(BucketProblem::WrongRegion("redirect".into()))),
             (503, "SlowDown", Preflight::Untold(BucketProblem::Throttled("503 SlowDown".into()))),
             (500, "", Preflight::Untold(BucketProblem::Fault("500".into()))),
         ] {
@@ -220,8 +218,11 @@ mod tests {
             (BucketProblem::Unreachable, true, false),
             (BucketProblem::TimedOut, true, false),
         ] {
-            let expected =
-                if certain { Preflight::Refused(problem.clone()) } else { Preflight::Untold(problem.clone()) };
+            let expected = if certain {
+                Preflight::Refused(problem.clone())
+            } else {
+                Preflight::Untold(problem.clone())
+            };
             assert_eq!(refused(problem, of_region), expected);
         }
     }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::kstatus::{self, Health};
 use crate::situations::{
-    finished, handover, held_back_by_the_bucket, not_found, orphaned, refused_by_the_bucket, seen, seen_in, spec_of_a_job, unanswered,
-    with, with_spec, without_secret, without_video,
+    finished, handover, held_back_by_the_bucket, not_found, orphaned, refused_by_the_bucket, seen, seen_in,
+    spec_of_a_job, unanswered, with, with_spec, without_secret, without_video,
 };
 
 /// One situation.
@@ -75,13 +75,7 @@ pub fn rows() -> Vec<Row> {
             reported(refused(Reason::QuotaQueued, false)),
         ),
         row("capturing", Current, "Healthy", "Capturing: ", reported(running())),
-        row(
-            "no-video",
-            Current,
-            "Healthy",
-            "SnapshotsArriving is False, NoVideo",
-            reported(without_video()),
-        ),
+        row("no-video", Current, "Healthy", "SnapshotsArriving is False, NoVideo", reported(without_video())),
         row(
             "vendor-unreachable",
             Current,
@@ -134,20 +128,8 @@ pub fn rows() -> Vec<Row> {
             "OrphanRisk: ",
             reported(seen_in(SessionState::Uncontrollable)),
         ),
-        row(
-            "upload-heals",
-            InProgress,
-            "Progressing",
-            "UploadFailing: ",
-            reported(refused_by_the_bucket(0)),
-        ),
-        row(
-            "upload-given-up",
-            Failed,
-            "Degraded",
-            "UploadFailing: ",
-            reported(refused_by_the_bucket(1801)),
-        ),
+        row("upload-heals", InProgress, "Progressing", "UploadFailing: ", reported(refused_by_the_bucket(0))),
+        row("upload-given-up", Failed, "Degraded", "UploadFailing: ", reported(refused_by_the_bucket(1801))),
         row(
             "outside-window",
             Current,

@@ -59,7 +59,10 @@ impl World {
                 }
             }
             Next::Preflight => {
-                let refused = Probed::Refused { why: preflight::Refused::AccessDenied, said: "403 AccessDenied".into() };
+                let refused = Probed::Refused {
+                    why: preflight::Refused::AccessDenied,
+                    said: "403 AccessDenied".into(),
+                };
                 let taken = Probed::Taken { left: None };
                 self.read_clock(number);
                 self.preflighted(number, if fate == Fate::Forbidden { refused } else { taken });

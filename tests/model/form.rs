@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
 use agora_snapshot_operator::api::status::{PastSession, Session, SnapshotJobStatus};
-use agora_snapshot_operator::lifecycle::observed::{Known, Memory, Refusal, Starts};
 use agora_snapshot_operator::lifecycle::conditions::Value;
+use agora_snapshot_operator::lifecycle::observed::{Known, Memory, Refusal, Starts};
 use agora_snapshot_operator::lifecycle::outcome::Answer;
 use agora_snapshot_operator::lifecycle::preflight::Tried;
 use agora_snapshot_operator::lifecycle::recovery::{Candidate, Search};

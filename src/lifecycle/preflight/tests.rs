@@ -97,7 +97,9 @@ fn a_start_waits_for_the_bucket_and_only_for_a_certain_refusal() {
         (later(tried(new(), taken()), 3599), start.clone(), "an hour long that is believed"),
         (later(tried(new(), taken()), 3600), Step::Preflight, "then it is tried anew"),
         (
-            with(tried(new(), denied()), |seen| seen.storage = Some(Mark::of(&spec().storage, ["AKIA", "3", ""]))),
+            with(tried(new(), denied()), |seen| {
+                seen.storage = Some(Mark::of(&spec().storage, ["AKIA", "3", ""]))
+            }),
             Step::Preflight,
             "other keys are tried at once",
         ),
@@ -178,8 +180,9 @@ fn a_renewal_is_kept_by_nothing() {
         (renewed(running()), fixtures::start(fixtures::uids()[0])),
         (
             renewed(with_one_uid(with(running(), |seen| {
-                seen.status.sessions[0].spec_hash =
-                    crate::lifecycle::spec_hash::of(with_one_uid(seen.clone()).spec.as_ref().expect("a spec"));
+                seen.status.sessions[0].spec_hash = crate::lifecycle::spec_hash::of(
+                    with_one_uid(seen.clone()).spec.as_ref().expect("a spec"),
+                );
             }))),
             Step::Stop { attempt: 1, cause: StopCause::Replaced },
         ),
@@ -195,8 +198,18 @@ fn a_renewal_is_kept_by_nothing() {
 fn a_refusal_is_told_with_what_to_do_and_calls_a_person_after_two_minutes() {
     let said = |text: &str| text.to_owned();
     for (why, code, reason, tells) in [
-        (Refused::WrongKeys, "403 InvalidAccessKeyId", Reason::WrongStorageKeys, "accessKey and secretKey in Secret bucket"),
-        (Refused::AccessDenied, "403 AccessDenied", Reason::StorageAccessDenied, "below lobby/ in bucket snapshots"),
+        (
+            Refused::WrongKeys,
+            "403 InvalidAccessKeyId",
+            Reason::WrongStorageKeys,
+            "accessKey and secretKey in Secret bucket",
+        ),
+        (
+            Refused::AccessDenied,
+            "403 AccessDenied",
+            Reason::StorageAccessDenied,
+            "below lobby/ in bucket snapshots",
+        ),
         (Refused::NoSuchBucket, "404 NoSuchBucket", Reason::NoSuchBucket, "Bucket snapshots does not exist"),
         (Refused::WrongRegion, "301 PermanentRedirect", Reason::WrongStorageRegion, "correct storage.region"),
     ] {
@@ -211,7 +224,11 @@ fn a_refusal_is_told_with_what_to_do_and_calls_a_person_after_two_minutes() {
         assert!(message.contains(tells) && message.contains("No session is started"), "{message}");
 
         let mut seen = later(seen, 120);
-        assert_eq!(probed(&mut seen, mark(), Probed::Refused { why, said: said(code) }), [], "once is enough");
+        assert_eq!(
+            probed(&mut seen, mark(), Probed::Refused { why, said: said(code) }),
+            [],
+            "once is enough"
+        );
         report(&mut seen);
         assert_verdict(&seen, "False", Effort::Stuck, reason, code);
         // A new process does not begin to count anew.
@@ -232,7 +249,12 @@ fn a_refusal_is_told_with_what_to_do_and_calls_a_person_after_two_minutes() {
 fn what_is_no_refusal_is_said_and_nothing_more() {
     for (came_of_it, status, reason, tells) in [
         (taken(), "True", Reason::Writable, "Bucket snapshots takes files."),
-        (Probed::Taken { left: Some("lobby/probe.txt".into()) }, "True", Reason::Writable, "lobby/probe.txt stays"),
+        (
+            Probed::Taken { left: Some("lobby/probe.txt".into()) },
+            "True",
+            Reason::Writable,
+            "lobby/probe.txt stays",
+        ),
         (unreachable(), "Unknown", Reason::StorageUnreachable, "did not answer in time"),
         (
             Probed::Untold { unreachable: false, why: "regionCode is Agora's own".into() },
@@ -282,7 +304,8 @@ fn without_snapshots(mut seen: Observed, seconds: i64) -> Observed {
     (session.start_time, session.confirm_time) = (Some(ago.clone()), Some(ago));
     known.last_status = Some(5);
     let time = seen.now.wall;
-    let looked = |known: &mut crate::lifecycle::observed::Known| known.look = Some(Look { time, obstacle: None });
+    let looked =
+        |known: &mut crate::lifecycle::observed::Known| known.look = Some(Look { time, obstacle: None });
     let mut seen = with_known(seen, looked);
     report(&mut seen);
     seen
