@@ -21,7 +21,7 @@ use crate::lifecycle::plan::{Step, plan};
 use crate::lifecycle::said::Said;
 use crate::lifecycle::timing::Timing;
 use crate::metrics::Metrics;
-use crate::snapshots::Connections;
+use crate::snapshots::{Connections, Keys};
 
 mod begin;
 pub mod chance;
@@ -34,6 +34,7 @@ pub mod meter;
 pub mod neighbours;
 mod observe;
 mod perform;
+mod preflight;
 mod save;
 mod tell;
 
@@ -111,6 +112,8 @@ struct Visit<'a> {
     seen: Observed,
     account: Option<Account>,
     material: Option<Material>,
+    /// The keys that the vendor writes into the bucket with.
+    writer: Option<Keys>,
     kept: Kept,
     bucket: look::Seen,
     said: Said,
@@ -188,6 +191,7 @@ impl Visit<'_> {
         self.count(&happened);
         match happened {
             Happened::LookAgain | Happened::ClaimLost | Happened::Released => {}
+            Happened::Preflighted(_, _) if self.goes_on_after(&happened) => {}
             _ => self.save(&happened).await?,
         }
         Ok(happened)

@@ -60,6 +60,8 @@ pub enum Reason {
     Reachable,
     /// New snapshots are found in the bucket.
     Arriving,
+    /// The bucket takes files.
+    Writable,
     /// Nobody in the channel sends video, so there is nothing to take a snapshot of.
     NoVideo,
     // --- bad
@@ -95,7 +97,17 @@ pub enum Reason {
     RecorderGone,
     /// No snapshots arrive because the bucket does not take them.
     UploadFailing,
-    /// Whether snapshots arrive, or why they do not, cannot be known.
+    /// The storage service refused the keys that the vendor would write with.
+    WrongStorageKeys,
+    /// Those keys may not write into the bucket.
+    StorageAccessDenied,
+    /// The bucket does not exist.
+    NoSuchBucket,
+    /// The bucket is in another region.
+    WrongStorageRegion,
+    /// The storage service cannot be reached by the operator, which says nothing of the vendor.
+    StorageUnreachable,
+    /// Whether the bucket takes files, whether snapshots arrive, or why they do not, cannot be known.
     Unknown,
     /// A component of the vendor's reports an error.
     VendorError,
@@ -158,6 +170,10 @@ impl Reason {
                 | Self::StartNotConfirmed
                 | Self::SessionLost
                 | Self::UploadFailing
+                | Self::WrongStorageKeys
+                | Self::StorageAccessDenied
+                | Self::NoSuchBucket
+                | Self::WrongStorageRegion
                 | Self::DeadlineExceeded
                 | Self::SpecNotUnderstood
         )

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use super::capture::{Recording, RecordingFormat, RecordingStreams, Subscription, VideoQuality};
 pub use super::channel::{Channel, Encryption, EncryptionMode, Profile, Recorder};
 use super::status::SnapshotJobStatus;
-pub use super::storage::{ServerSideEncryption, Storage, StorageVendor};
+pub use super::storage::{Preflight, ServerSideEncryption, Storage, StorageVendor};
 
 /// Largest RTC uid; the smallest is 1. Vendor reference, acquire, `uid`.
 pub const MAX_UID: i64 = 4_294_967_295;

@@ -95,6 +95,9 @@ pub struct Storage {
          characters, each a letter, a digit, a space or one of + - . _ : / @"
     ))]
     pub object_tag: Option<String>,
+    /// What is made of a probe object that the operator writes into the bucket, and deletes, before a session is billed.
+    #[serde(default)]
+    pub preflight: Preflight,
 }
 
 /// Vendor reference, start, `storageConfig.region`: ignored for vendors 5, 6 and 11.
@@ -140,6 +143,18 @@ pub enum StorageVendor {
     BaiduBOS,
     /// `vendor` 11; has an endpoint instead of a region.
     S3Compatible,
+}
+
+/// Whether the bucket is tried before a session is started, and what a refusal means.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, JsonSchema)]
+pub enum Preflight {
+    /// No session is started while the bucket refuses files for certain.
+    #[default]
+    Enforce,
+    /// A refusal is told, and the session started all the same.
+    Warn,
+    /// The bucket is not tried.
+    Skip,
 }
 
 /// Encryption at rest.

@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::conditions::{self, Effort, Value, Verdict};
 use super::observed::{Known, Observed};
+use super::preflight;
 use super::timing::{Moment, Timing, stored};
 use super::trouble;
 use crate::api::status::{Phase, Session, SnapshotsSummary};
@@ -185,7 +186,7 @@ fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgeme
         (Reason::Failover, "the vendor moved the session to another server, which has brought none yet")
     } else if session.token_end_time.as_ref().is_some_and(|end| seen.now.is_past(end, Duration::ZERO)) {
         (Reason::TokenExpired, "the recorder's token is over, and with it its stay in the channel")
-    } else if !writable(seen) {
+    } else if preflight::refuses(seen, session) {
         (Reason::UploadFailing, "the bucket does not take files: see condition StorageWritable")
     } else if let Some(trouble) = trouble.as_ref().filter(|trouble| trouble.reason == Reason::UploadFailing) {
         (Reason::UploadFailing, trouble.words.as_str())
@@ -207,12 +208,6 @@ fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgeme
         )
     };
     Judgement { value: Value::False, reason, message: format!("No snapshot {since}: {why}.") }
-}
-
-/// Whether nothing speaks against the bucket taking files.
-fn writable(seen: &Observed) -> bool {
-    conditions::get(&seen.status, ConditionType::StorageWritable)
-        .is_none_or(|condition| condition.status != Value::False.as_str())
 }
 
 fn confirmed(seen: &Observed) -> Option<&Session> {

@@ -49,6 +49,7 @@ pub(crate) fn spec() -> SnapshotJobSpec {
             reader_credentials_ref: None,
             server_side_encryption: None,
             object_tag: None,
+            preflight: Default::default(),
         },
         suspend: false,
         duration_seconds: None,
@@ -88,6 +89,7 @@ pub(crate) fn seen() -> Observed {
         control_problem: None,
         start_problem: None,
         keys_end: None,
+        storage: None,
         token_end: None,
         unreadable: Vec::new(),
     }

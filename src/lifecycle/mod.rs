@@ -20,6 +20,7 @@ pub mod notice;
 pub mod observed;
 pub mod outcome;
 pub mod plan;
+pub mod preflight;
 pub mod recorder;
 pub mod recovery;
 mod replacement;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::arriving::Look;
 use super::death::DeathRun;
 use super::outcome::Answer;
+use super::preflight::{Mark, Tried};
 use super::recovery::Search;
 use super::timing::{Moment, Timing};
 use super::told::Told;
@@ -39,6 +40,8 @@ pub struct Observed {
     pub start_problem: Option<Problem>,
     /// When the storage keys in the Secret end; absent if they are permanent. New keys have a new end.
     pub keys_end: Option<Timestamp>,
+    /// The bucket and the keys to it of a session started now; absent while they are not known.
+    pub storage: Option<Mark>,
     /// Numbers of sessions in the status that this operator cannot read: a newer one wrote them.
     pub unreadable: Vec<i64>,
     /// When the token ends that a session started now would get; absent if it would run without one.
@@ -79,6 +82,8 @@ pub struct Memory {
     pub stop_first: Option<i64>,
     /// What stands in the way of starting, and since when, monotonic.
     pub problem_since: Option<(Reason, Duration)>,
+    /// What became of the newest try of the bucket.
+    pub preflight: Option<Tried>,
     /// Since when this process knows that the object is being deleted, monotonic.
     pub deleting_since: Option<Duration>,
     /// Whether a session was reported as an orphan in this deletion.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bounds::{OrphanCause, claim_age, given_up, until_fence, wait_for_end};
 use super::intent::{Intent, intent, next_change};
 use super::observed::{Known, Observed, Problem};
+use super::preflight::{self, Gate};
 use super::replacement::{is_due, is_last_stop_due, wanted_difference};
 use super::spec_hash::Difference;
 use super::start::{self, NextStart};
@@ -17,6 +18,8 @@ use crate::api::status::{EndReason, Session, SessionState};
 pub enum Step {
     /// Set the finalizer, before anything can run.
     AddFinalizer,
+    /// Try whether the bucket takes files, with the keys that the vendor gets.
+    Preflight,
     /// Acquire, claim and start a session, beside what the status names.
     Start(NextStart),
     /// Send the start of a claim again, with the same resourceId, because it is not known what became of it.
@@ -108,6 +111,7 @@ impl Step {
         match self {
             Self::Wait(wait) | Self::Refuse(_, wait) => Some(*wait),
             Self::AddFinalizer
+            | Self::Preflight
             | Self::Start(_)
             | Self::StartAgain { .. }
             | Self::Query { .. }
@@ -186,7 +190,15 @@ fn begin(seen: &Observed, next: NextStart) -> Step {
         seen.status.next_attempt_time.as_ref().map_or(Duration::ZERO, |time| seen.now.until(time));
     // A wall clock that was set back must not make a wait of minutes one of hours.
     let wait = gate.max(stored_gate).max(start::wait(seen)).min(seen.timing.idle_visit);
-    if wait.is_zero() { Step::Start(next) } else { Step::Wait(wait) }
+    if !wait.is_zero() {
+        return Step::Wait(wait);
+    }
+    // A start that is to tell what became of another has to be made whatever the bucket does.
+    match preflight::gate(seen) {
+        Gate::Ask if next.in_doubt.is_none() => Step::Preflight,
+        Gate::Shut(wait) if next.in_doubt.is_none() => Step::Wait(wait),
+        Gate::Open | Gate::Ask | Gate::Shut(_) => Step::Start(next),
+    }
 }
 
 fn hold(seen: &Observed) -> Step {
@@ -284,9 +296,10 @@ fn keep(seen: &Observed, session: &Session) -> Step {
     if seen.start_problem.is_none() && !handover::has_successor(seen, session) {
         if is_due(seen, session) {
             // Else it is started beside this one, as soon as nothing else is to be done.
-            return match handover::is_wanted(seen, session) {
-                true => query(seen, session),
-                false => stop(StopCause::Replaced),
+            return match (handover::is_wanted(seen, session), preflight::gate(seen)) {
+                (true, _) | (false, Gate::Shut(_)) => query(seen, session),
+                (false, Gate::Ask) => Step::Preflight,
+                (false, Gate::Open) => stop(StopCause::Replaced),
             };
         }
         let new_keys = seen.keys_end.is_some() && seen.keys_end != known.keys_sent;
@@ -302,6 +315,9 @@ fn query(seen: &Observed, session: &Session) -> Step {
     let known = seen.known(session);
     if seen.control_problem.is_some() {
         return Step::Wait(seen.timing.secret_every);
+    }
+    if known.gate > seen.now.mono && preflight::is_due_beside(seen, session) {
+        return Step::Preflight;
     }
     let look_wait = known.look_gate.min(known.doubt_gate).saturating_sub(seen.now.mono);
     if session.confirm_time.is_some() && known.gate > seen.now.mono && look_wait.is_zero() {

@@ -12,15 +12,16 @@ use super::aging::time_passed;
 use super::answers;
 use super::arriving::{Look, Sight};
 use super::conditions;
-use super::fixtures::{KINDS, answer, finished, seen, session, violations, with};
+use super::fixtures::{self, KINDS, answer, finished, seen, session, violations, with};
 use super::intent::is_finished;
 use super::observed::{Known, Observed, Problem, Starts};
 use super::outcome::{Identity, Kind, Outcome, Queried, Started, Stopped};
 use super::plan::{Step, StopCause, plan};
+use super::preflight::{self, Mark, Probed, Refused};
 use super::recovery::{self, Found};
 use super::report::report;
 use super::timing::stored;
-use crate::api::spec::{DeletionPolicy, OnIdle, Subscription};
+use crate::api::spec::{DeletionPolicy, OnIdle, Preflight, Subscription};
 use crate::api::status::{EndReason, Session, SessionState};
 use crate::api::{ConditionType, Reason};
 
@@ -134,6 +135,7 @@ prop_compose! {
         failures in prop::option::of(1i32..4),
         past in prop::sample::select(vec![None, None, None, Some(Reason::Completed), Some(Reason::Unauthorized)]),
         jitter in 0.0f64..=1.0,
+        bucket in (prop::option::of(0u8..4), 0u64..4000, any_mode()),
     ) -> Observed {
         let mut seen = past.map_or_else(seen, finished);
         // Room for what was remembered a day ago.
@@ -152,6 +154,7 @@ prop_compose! {
         spec.deletion_policy = if orphan && idle_restart { DeletionPolicy::Orphan } else { DeletionPolicy::Stop };
         spec.on_idle = if idle_restart { OnIdle::Restart } else { OnIdle::Complete };
         spec.subscription = lists.then(|| Subscription { video_uids: vec![7], max_users: 17, ..Subscription::default() });
+        spec.storage.preflight = bucket.2;
         if !understood && suspend {
             seen.spec = Err("profile Hologram".into());
         }
@@ -175,9 +178,19 @@ prop_compose! {
             seen.memory.sessions.insert(attempt, known);
         }
         seen.join();
+        if let (Some(way), before, _) = bucket {
+            seen.storage = Some(Mark::of(&fixtures::spec().storage, ["", "", ""]));
+            seen.now.mono -= Duration::from_secs(before);
+            try_bucket(&mut seen, if way == 3 { Probed::Taken { left: None } } else { refused_by_bucket(way) });
+            seen.now.mono += Duration::from_secs(before);
+        }
         time_passed(&mut seen);
         seen
     }
+}
+
+fn any_mode() -> impl Strategy<Value = Preflight> {
+    prop::sample::select(vec![Preflight::Enforce, Preflight::Warn, Preflight::Skip])
 }
 
 /// An outcome that is not confirmed, for a step with one.
@@ -208,8 +221,21 @@ fn fail(seen: &mut Observed, step: &Step, kind: Kind, way: u8) {
             drop(answers::stopped(seen, *attempt, of(kind, way)));
         }
         Step::AddFinalizer | Step::RemoveFinalizer | Step::Delete | Step::Wait(_) | Step::Refuse(_, _) => {}
+        Step::Preflight => try_bucket(seen, refused_by_bucket(way)),
         Step::Orphan { attempt, cause } => drop(answers::orphaned(seen, *attempt, *cause)),
     }
+}
+
+fn refused_by_bucket(way: u8) -> Probed {
+    match way {
+        0 => Probed::Refused { why: Refused::NoSuchBucket, said: "404 NoSuchBucket".into() },
+        way => Probed::Untold { unreachable: way == 1, why: "nobody knows".into() },
+    }
+}
+
+fn try_bucket(seen: &mut Observed, probed: Probed) {
+    let mark = seen.storage.clone().expect("else it is not tried");
+    drop(preflight::probed(seen, mark, probed));
 }
 
 fn confirm(seen: &mut Observed, step: &Step) {
@@ -234,6 +260,7 @@ fn confirm(seen: &mut Observed, step: &Step) {
         Step::FindSid { attempt } => {
             recovery::searched(seen, *attempt, Found { complete: true, ..Found::default() });
         }
+        Step::Preflight => try_bucket(seen, Probed::Taken { left: None }),
         Step::Start(_)
         | Step::Look { .. }
         | Step::Orphan { .. }
@@ -285,7 +312,7 @@ proptest! {
             seen.job.deleting = false;
         });
         match plan(&seen) {
-            Step::Start(_) | Step::Update { .. } | Step::Look { .. } | Step::Delete | Step::Orphan { .. } => {
+            Step::Start(_) | Step::Preflight | Step::Update { .. } | Step::Look { .. } | Step::Delete | Step::Orphan { .. } => {
                 prop_assert!(false, "{:?}", plan(&seen));
             }
             Step::StartAgain { attempt } => {

@@ -8,6 +8,7 @@ use super::bounds::fence;
 use super::conditions::{self, Effort, Verdict};
 use super::intent::{Intent, intent, is_finished};
 use super::observed::Observed;
+use super::preflight;
 use super::words;
 use crate::api::status::{EndReason, Phase, Session, SessionState, StorageSummary};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec};
@@ -47,6 +48,7 @@ pub fn report(seen: &mut Observed) {
         seen.status.next_attempt_time = None;
         seen.memory.refusal = None;
     }
+    preflight::say(seen);
     arriving::say(seen);
     if let Some(verdict) = verdict(seen, intent) {
         conditions::say(&mut seen.status, &verdict, &seen.now, seen.job.generation);
@@ -82,7 +84,9 @@ pub fn finish(seen: &mut Observed, reason: Reason, words: &str) {
     let verdict = Verdict { phase, ready: completed, effort, reason, message: words.to_owned() };
     conditions::say(&mut seen.status, &verdict, &now, generation);
     conditions::set(&mut seen.status, ConditionType::Succeeded, completed, reason, words, &now, generation);
-    for kind in [ConditionType::ControlReachable, ConditionType::SnapshotsArriving] {
+    for kind in
+        [ConditionType::ControlReachable, ConditionType::SnapshotsArriving, ConditionType::StorageWritable]
+    {
         conditions::remove(&mut seen.status, kind);
     }
     seen.status.completion_time.get_or_insert_with(|| now.stored());

@@ -3,6 +3,8 @@
 //! Two parts, `v1:<body>-<lists>`: a change of the lists alone can be sent to a running session, any other change
 //! needs a new one.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -53,7 +55,9 @@ pub fn of(spec: &SnapshotJobSpec) -> String {
         }
     }
     if let Some(Value::Object(mut storage)) = spec.get_mut("storage").map(Value::take) {
+        // What a session that runs knows nothing of.
         storage.remove("readerCredentialsRef");
+        storage.remove("preflight");
         body.insert("storage".to_owned(), Value::Object(storage));
     }
     let mut lists = Map::new();
@@ -91,10 +95,22 @@ fn without_defaults(object: Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-// serde_json's map is sorted by key, so the text is canonical.
 fn digest(object: &Map<String, Value>) -> String {
-    let text = Value::Object(object.clone()).to_string();
+    let text = canonical(&Value::Object(object.clone())).to_string();
     hex::encode(&Sha256::digest(text.as_bytes())[..12])
+}
+
+/// The same with its keys in order. serde_json keeps them so, or as they were put in: that depends on which crates are built
+/// beside this one.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let sorted: BTreeMap<&String, &Value> = object.iter().collect();
+            Value::Object(sorted.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub struct Timing {
     /// How long the vendor is left to repeat uploads that fail, before a person is called: it keeps what it could not upload
     /// in a backup of its own, and tries again.
     pub upload_patience: Duration,
+    /// So long a bucket that took a file is taken for one that takes files: what may be done in it can change without a word.
+    pub preflight_fresh: Duration,
     /// Share of an interval that jitter may add, never take away.
     pub jitter: f64,
     /// Between two questions of a death run; below `death_gap` with room for a slow answer.
@@ -131,6 +133,7 @@ impl Default for Timing {
             missed_intervals: 3,
             arrival: s(60),
             upload_patience: s(1800),
+            preflight_fresh: s(3600),
             jitter: 0.1,
             death_every: s(30),
             death_after: s(120),
@@ -239,7 +242,7 @@ mod tests {
         assert_eq!(timing.query_every, s(60));
         assert_eq!(timing.query_at_most_every, s(10));
         assert_eq!((timing.look_first, timing.arrival, timing.missed_intervals), (s(20), s(60), 3));
-        assert_eq!(timing.upload_patience, s(1800));
+        assert_eq!((timing.upload_patience, timing.preflight_fresh), (s(1800), s(3600)));
         assert_eq!((timing.death_after, timing.death_answers, timing.death_gap), (s(120), 4, s(45)));
         assert!(timing.death_every < timing.death_gap);
         assert_eq!((timing.death_after_exit, timing.death_every_after_exit), (s(30), s(10)));

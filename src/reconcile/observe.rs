@@ -13,7 +13,7 @@ use crate::cluster::stored::StoredJob;
 use crate::lifecycle::intent::{Intent, intent};
 use crate::lifecycle::observed::{Observed, Problem};
 use crate::lifecycle::start::{self, NextStart};
-use crate::lifecycle::{aging, hearing, recorder};
+use crate::lifecycle::{aging, hearing, preflight, recorder};
 
 /// Gathers what a decision about `stored` is made from.
 pub(super) async fn observe<'a>(
@@ -50,6 +50,7 @@ pub(super) async fn observe<'a>(
         start_problem: None,
         unreadable: stored.unreadable_sessions(),
         keys_end: None,
+        storage: None,
         token_end: None,
     };
     seen.join();
@@ -60,6 +61,7 @@ pub(super) async fn observe<'a>(
         seen,
         account: None,
         material: None,
+        writer: None,
         kept: remembered.kept.clone(),
         bucket: remembered.bucket.clone(),
         said: remembered.said.clone(),
@@ -127,7 +129,8 @@ impl Visit<'_> {
         };
         self.judge_account(&secrets);
         let judged = self.judge_material(&secrets);
-        if judged.is_err() || self.seen.control_problem.is_some() {
+        self.know_storage(&secrets);
+        if judged.is_err() || self.seen.control_problem.is_some() || preflight::is_refused(&self.seen) {
             // What was found wanting may be mended at any moment: the next visit reads it again.
             names.iter().for_each(|name| self.context.secrets.forget(&self.seen.job.namespace, name));
         }

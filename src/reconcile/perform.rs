@@ -18,6 +18,7 @@ use crate::lifecycle::notice::Notice;
 use crate::lifecycle::observed::Observed;
 use crate::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 use crate::lifecycle::plan::{Step, StopCause};
+use crate::lifecycle::preflight::{self, Mark, Probed};
 use crate::lifecycle::recovery::{self, Found};
 use crate::lifecycle::report::report;
 use crate::lifecycle::{answers, hearing, spec_hash, words};
@@ -36,6 +37,8 @@ pub(super) enum Happened {
     ClaimLost,
     /// The object is let go of.
     Released,
+    /// A probe object was written into the bucket of this mark, or refused.
+    Preflighted(Mark, Probed),
     /// No resourceId was given.
     NotAcquired(Outcome<()>),
     /// A start was answered.
@@ -71,6 +74,7 @@ pub(super) fn learn(
 ) -> Vec<Notice> {
     match happened.clone() {
         Happened::Nothing | Happened::LookAgain | Happened::ClaimLost | Happened::Released => Vec::new(),
+        Happened::Preflighted(of, probed) => preflight::probed(seen, of, probed),
         Happened::NotAcquired(outcome) => answers::not_acquired(seen, &outcome),
         Happened::Started { claim, hash, outcome } => {
             // Another's claim may have its number by now; the sid is none of that one's.
@@ -116,6 +120,7 @@ impl Visit<'_> {
                 Err(KubeError::Conflict) => self.look_anew(Happened::LookAgain).await,
                 Err(error) => Err(error),
             },
+            Step::Preflight => Ok(self.preflight().await),
             Step::Start(next) => self.start(next).await,
             Step::StartAgain { attempt } => self.start_again(attempt).await,
             Step::Query { attempt } => Ok(self.query(attempt).await),

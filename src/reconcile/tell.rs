@@ -169,6 +169,7 @@ impl Visit<'_> {
             Happened::Nothing
             | Happened::LookAgain
             | Happened::Released
+            | Happened::Preflighted(_, _)
             | Happened::NotAcquired(_)
             | Happened::Queried(_, _)
             | Happened::Updated(_, _, _)

@@ -15,7 +15,7 @@ use object_store::list::PaginatedListStore;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
 use super::problem::BucketProblem;
-use crate::api::spec::{Storage, StorageVendor};
+use crate::api::spec::{ServerSideEncryption, Storage, StorageVendor};
 
 /// Where a bucket is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -182,7 +182,33 @@ impl Location {
         })
     }
 
+    /// A way to write into this bucket as the vendor does: with the encryption that the spec declares. Nothing is sent
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`Location::open`].
+    pub fn writer(
+        &self,
+        keys: &Keys,
+        encryption: Option<ServerSideEncryption>,
+        connections: &Connections,
+    ) -> Result<Arc<dyn ObjectStore>, BucketProblem> {
+        Ok(match self.store_as(keys, connections, encryption)? {
+            Store::S3(store) => Arc::new(store),
+            Store::Azure(store) => Arc::new(store),
+        })
+    }
+
     fn store(&self, keys: &Keys, connections: &Connections) -> Result<Store, BucketProblem> {
+        self.store_as(keys, connections, None)
+    }
+
+    fn store_as(
+        &self,
+        keys: &Keys,
+        connections: &Connections,
+        encryption: Option<ServerSideEncryption>,
+    ) -> Result<Store, BucketProblem> {
         let in_headers = [Some(&keys.access_key), keys.session_token.as_ref()];
         if !in_headers.into_iter().flatten().all(|key| fits_a_header(key)) {
             return Err(unusable("accessKey or stsToken, which must be printable ASCII,"));
@@ -199,13 +225,15 @@ impl Location {
                     .with_allow_http(url.starts_with("http://"))
                     .with_access_key_id(&keys.access_key)
                     .with_secret_access_key(&keys.secret_key)
+                    // Not every service has the request that deletes many objects.
+                    .with_disable_bulk_delete(true)
                     .with_retry(no_retries)
                     .with_http_connector(connections.clone());
                 let builder = match &keys.session_token {
                     Some(token) => builder.with_token(token),
                     None => builder,
                 };
-                let store = builder.build();
+                let store = encrypting(builder, encryption).build();
                 store.map(Store::S3).map_err(|_| unusable("the keys or the location of the bucket"))
             }
             Self::Azure { container } => {
@@ -222,6 +250,17 @@ impl Location {
             }
         }
     }
+}
+
+/// The builder with the encryption that is asked for with each object that is written.
+fn encrypting(builder: AmazonS3Builder, encryption: Option<ServerSideEncryption>) -> AmazonS3Builder {
+    let value = match encryption {
+        Some(ServerSideEncryption::AES256) => "AES256",
+        Some(ServerSideEncryption::KMS) => "aws:kms",
+        None => return builder,
+    };
+    let key = "aws_server_side_encryption".parse().expect("object_store has this option");
+    builder.with_config(key, value)
 }
 
 /// What a location leads to.

@@ -1,6 +1,7 @@
 //! What arrives in the user's bucket: names of snapshots, where buckets are, listing them, and the count.
 //!
-//! Knows neither Kubernetes nor the vendor's API. The bucket is only read, never written.
+//! Knows neither Kubernetes nor the vendor's API. The bucket is only read, but for the
+//! probe object of a `preflight`.
 
 pub mod bucket;
 pub mod candidates;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod ledger;
 mod listing;
 pub mod location;
+pub mod preflight;
 pub mod problem;
 pub mod tally;
 
@@ -24,5 +26,6 @@ pub use inventory::{Inventory, Stored, Wanted};
 pub use ledger::Ledger;
 pub use listing::Limits;
 pub use location::{Connections, Keys, Location};
+pub use preflight::{Preflight, preflight};
 pub use problem::BucketProblem;
 pub use tally::Tally;

@@ -77,6 +77,7 @@ pub(crate) const MISSED_BY_MODEL: &[(&str, &str)] = &[
     ("one 404 is not death", "one_fault_upon_another"),
     ("a handover has another uid", "a_life_with_edits"),
     ("no notification alone is death", "one_fault_upon_another"),
+    ("a bucket that refuses files holds the first start back", "one_fault_upon_another"),
 ];
 
 pub(crate) const FENCES: &[Fence] = &[
@@ -602,5 +603,50 @@ pub(crate) const FENCES: &[Fence] = &[
         )],
         suite: Suite::Lab,
         tests: &["a_third_hand"],
+    },
+    // === the bucket ===
+    Fence {
+        name: "a bucket that refuses files holds the first start back",
+        promise: "no session is billed that would bring nothing",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "        Gate::Shut(wait) if next.in_doubt.is_none() => Step::Wait(wait),",
+            "        Gate::Shut(wait) if !REMOVED && next.in_doubt.is_none() => Step::Wait(wait),",
+        )],
+        suite: Suite::Lib,
+        tests: &["preflight::"],
+    },
+    Fence {
+        name: "the bucket is tried before a first session",
+        promise: "no session is billed that would bring nothing",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "        Gate::Ask if next.in_doubt.is_none() => Step::Preflight,",
+            "        Gate::Ask if !REMOVED && next.in_doubt.is_none() => Step::Preflight,",
+        )],
+        suite: Suite::Lab,
+        tests: &["nothing_is_started_into_a_bucket"],
+    },
+    Fence {
+        name: "a bucket that refuses files ends no session that works",
+        promise: "an edit that would lose snapshots leaves those of the former spec",
+        changes: &[(
+            "src/lifecycle/plan.rs",
+            "                (true, _) | (false, Gate::Shut(_)) => query(seen, session),",
+            "                (true, _) => query(seen, session),\n                (false, Gate::Shut(_)) if !REMOVED => query(seen, session),\n                (false, Gate::Shut(_)) => stop(StopCause::Replaced),",
+        )],
+        suite: Suite::Lib,
+        tests: &["preflight::"],
+    },
+    Fence {
+        name: "a renewal waits for no bucket",
+        promise: "a session that is about to end has a successor",
+        changes: &[(
+            "src/lifecycle/preflight.rs",
+            "    seen.running().is_none_or(|session| {",
+            "    REMOVED || seen.running().is_none_or(|session| {",
+        )],
+        suite: Suite::Lib,
+        tests: &["preflight::"],
     },
 ];

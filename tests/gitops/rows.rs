@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::kstatus::{self, Health};
 use crate::situations::{
-    finished, handover, not_found, orphaned, refused_by_the_bucket, seen, seen_in, spec_of_a_job, unanswered,
-    with, with_spec, without_secret, without_video,
+    finished, handover, held_back_by_the_bucket, not_found, orphaned, refused_by_the_bucket, seen, seen_in,
+    spec_of_a_job, unanswered, with, with_spec, without_secret, without_video,
 };
 
 /// One situation.
@@ -106,6 +106,20 @@ pub fn rows() -> Vec<Row> {
             "Progressing",
             "RecorderUidInUse: live/x",
             reported(in_the_way(Problem::UidTaken("live/x has it".into()))),
+        ),
+        row(
+            "no-bucket",
+            InProgress,
+            "Progressing",
+            "NoSuchBucket: Bucket",
+            reported(held_back_by_the_bucket(0)),
+        ),
+        row(
+            "no-bucket-for-long",
+            Failed,
+            "Degraded",
+            "NoSuchBucket: Bucket",
+            reported(held_back_by_the_bucket(120)),
         ),
         row(
             "uncontrollable",

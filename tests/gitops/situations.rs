@@ -11,6 +11,7 @@ use agora_snapshot_operator::lifecycle::conditions;
 use agora_snapshot_operator::lifecycle::death::DeathRun;
 use agora_snapshot_operator::lifecycle::observed::{Job, Known, Memory, Observed, Problem};
 use agora_snapshot_operator::lifecycle::outcome::{Answer, Kind};
+use agora_snapshot_operator::lifecycle::preflight::{self, Mark, Probed, Refused};
 use agora_snapshot_operator::lifecycle::report::finish;
 use agora_snapshot_operator::lifecycle::spec_hash;
 use agora_snapshot_operator::lifecycle::timing::{Moment, Timing, stored};
@@ -54,6 +55,7 @@ pub fn seen() -> Observed {
         control_problem: None,
         start_problem: None,
         keys_end: None,
+        storage: None,
         token_end: None,
         unreadable: Vec::new(),
         withdrawing: false,
@@ -138,11 +140,27 @@ pub fn without_video() -> Observed {
 /// The same, and for so many seconds it has been known that the bucket takes no files.
 pub fn refused_by_the_bucket(seconds: i64) -> Observed {
     with(without_video(), |seen| {
+        // The session has been running all the while.
+        let ago = stored(seen.now.wall - SignedDuration::from_secs(seconds + 600));
+        let session = &mut seen.status.sessions[0];
+        (session.start_time, session.confirm_time) = (Some(ago.clone()), Some(ago));
         let since = Moment { wall: seen.now.wall - SignedDuration::from_secs(seconds), ..seen.now };
         for kind in [ConditionType::StorageWritable, ConditionType::SnapshotsArriving] {
             let words = "The bucket takes no files.";
             conditions::set(&mut seen.status, kind, false, Reason::UploadFailing, words, &since, 1);
         }
+    })
+}
+
+/// Nothing runs, because for so many seconds the bucket has been known to refuse files.
+pub fn held_back_by_the_bucket(seconds: u64) -> Observed {
+    with(seen(), |seen| {
+        let mark = Mark::of(&spec_of_a_job().storage, ["AKIA", "hunter2", ""]);
+        seen.storage = Some(mark.clone());
+        let why = Probed::Refused { why: Refused::NoSuchBucket, said: "404 NoSuchBucket".into() };
+        drop(preflight::probed(seen, mark, why));
+        seen.now.mono += Duration::from_secs(seconds);
+        seen.now.wall += SignedDuration::from_secs(i64::try_from(seconds).expect("minutes"));
     })
 }
 

@@ -7,7 +7,7 @@ use agora_snapshot_testbed::evidence;
 
 use crate::life::{Life, Plan, lead};
 use crate::lives::{lead_all, torture};
-use crate::script::{LONG_LIFE, QUIET_LIFE, RENEWED_LIFE, Stage, WHOLE_LIFE};
+use crate::script::{LONG_LIFE, QUIET_LIFE, REFUSED_LIFE, RENEWED_LIFE, Stage, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
 /// Until the next process begins: at once, later than vendor and operator take for granted, and later than a
@@ -25,6 +25,7 @@ fn a_life_that_is_asked_for() {
         Ok("quiet") => &QUIET_LIFE,
         Ok("long") => &LONG_LIFE,
         Ok("renewed") => &RENEWED_LIFE,
+        Ok("refused") => &REFUSED_LIFE,
         Ok(_) | Err(_) => &WHOLE_LIFE,
     };
     let life = lead(stages, plan);
@@ -98,6 +99,20 @@ fn nothing_is_written_at_rest() {
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
         "at rest: no write in an hour of running and one of suspension, in {} lives in {:.0} s",
+        lives.len() + 1,
+        begun.elapsed().as_secs_f64(),
+    ));
+}
+
+/// While the bucket takes nothing no session is asked for, whatever the operator goes through.
+#[test]
+fn nothing_is_started_into_a_bucket_that_takes_no_files() {
+    let begun = Instant::now();
+    let plans = at_every_point(undisturbed(&REFUSED_LIFE).effects[0], &CRASHES).into_iter().filter(is_due);
+    let lives = lead_all(&REFUSED_LIFE, plans.collect());
+    assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
+    evidence(format_args!(
+        "a bucket that takes no files: no call to the vendor in an hour, in {} lives in {:.0} s",
         lives.len() + 1,
         begun.elapsed().as_secs_f64(),
     ));

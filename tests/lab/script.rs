@@ -145,6 +145,26 @@ pub(crate) static RENEWED_LIFE: [Stage; 6] = [
     Stage { within: seconds(3 * 3600), ..stage("completed", completed, seconds(60), Inner::delete_job) },
 ];
 
+/// A bucket that takes nothing for a while: a person is called, and not a word said or a call made to the vendor until it
+/// takes files.
+pub(crate) static REFUSED_LIFE: [Stage; 4] = [
+    stage("created", CREATED.until, Duration::ZERO, |world| {
+        world.buckets.closed = true;
+        (CREATED.then)(world);
+    }),
+    stage("refused", refused_by_the_bucket, seconds(60), |_| {}),
+    Stage {
+        rest: Rest::Nothing,
+        ..stage("refused for long", refused_by_the_bucket, HOUR, |world| world.buckets.closed = false)
+    },
+    stage("capturing", capturing, seconds(70), |world| {
+        if world.buckets.probes() > 0 {
+            world.witness.accuse("the probe object was not deleted".to_owned());
+        }
+        world.delete_job();
+    }),
+];
+
 /// The recorder of a job that has one alone.
 const ONE_UID: i64 = 4711;
 
@@ -254,6 +274,15 @@ fn arriving(world: &mut Inner) -> Result<(), String> {
         Some(one) if one["status"] == "True" => Ok(()),
         other => Err(format!("SnapshotsArriving is {other:?}")),
     }
+}
+
+/// Nothing runs, and a person is told why.
+fn refused_by_the_bucket(world: &mut Inner) -> Result<(), String> {
+    let job = world.job().ok_or("there is no job")?.clone();
+    let is = |one: &&Value| one["type"] == "Stalled" && one["reason"] == "StorageAccessDenied";
+    let said = job["status"]["conditions"].as_array().into_iter().flatten().find(is);
+    said.ok_or_else(|| format!("it says {}", job["status"]["conditions"]))?;
+    nothing_runs(world)
 }
 
 /// It captures in a session that began after this was first waited for.

@@ -4,6 +4,7 @@
 use std::hash::Hasher;
 
 use agora_snapshot_operator::lifecycle::outcome::Outcome;
+use agora_snapshot_operator::lifecycle::preflight::Probed;
 
 use crate::form::{FAR, FAR_END, Form, seconds};
 use crate::object::Object;
@@ -119,6 +120,7 @@ impl Form {
                 self.one(7);
                 self.call(call);
             }
+            Next::Preflight => self.one(9),
             Next::Save(happened, unlearnt) => {
                 self.one(8);
                 self.happened(happened);
@@ -159,6 +161,7 @@ impl Form {
             Happened::Looked(attempt) => (7, *attempt, 0),
             Happened::Searched(attempt, _) => (8, *attempt, 0),
             Happened::Verified(attempt, _, outcome) => (9, *attempt, proof(outcome)),
+            Happened::Preflighted(probed) => (10, 0, i64::from(matches!(probed, Probed::Taken { .. }))),
         };
         self.all([kind, attempt, proof]);
     }

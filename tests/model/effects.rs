@@ -8,6 +8,8 @@ use agora_snapshot_operator::lifecycle::observed::Observed;
 use agora_snapshot_operator::lifecycle::outcome::{
     Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
 };
+use agora_snapshot_operator::lifecycle::plan::{Step, plan};
+use agora_snapshot_operator::lifecycle::preflight::{self, Probed};
 use agora_snapshot_operator::lifecycle::recovery::Found as InBucket;
 use agora_snapshot_operator::lifecycle::report::report;
 
@@ -55,6 +57,15 @@ impl World {
                     Written::Refused(Refused::Conflict) => self.look_anew(number),
                     Written::Unknown => self.break_off(number, AFTER_FAILURE),
                 }
+            }
+            Next::Preflight => {
+                let refused = Probed::Refused {
+                    why: preflight::Refused::AccessDenied,
+                    said: "403 AccessDenied".into(),
+                };
+                let taken = Probed::Taken { left: None };
+                self.read_clock(number);
+                self.preflighted(number, if fate == Fate::Forbidden { refused } else { taken });
             }
             Next::Acquire(uid) => self.acquire(number, uid, fate),
             Next::Claim(attempt, nonce) => self.write_claim(number, attempt, &nonce, fate),
@@ -194,9 +205,27 @@ impl World {
         self.save_or_end(number, happened, unlearnt);
     }
 
+    // === the bucket ===
+
+    /// Where a start or a stop follows at once, what was learnt of the bucket is written with it.
+    fn preflighted(&mut self, number: usize, probed: Probed) {
+        let happened = Happened::Preflighted(probed);
+        let mut seen = self.visit(number).seen.clone();
+        learn(&mut seen, &happened);
+        if matches!(plan(&seen), Step::Start(_) | Step::Stop { .. }) {
+            self.visit(number).seen = seen;
+            self.end_visit(number, 0);
+        } else {
+            self.learnt(number, happened);
+        }
+    }
+
     // === the vendor ===
 
     fn acquire(&mut self, number: usize, uid: i64, fate: Fate) {
+        if let Some(why) = fences::acquire(&self.visit(number).seen) {
+            self.accuse(why);
+        }
         self.read_clock(number);
         let kind = match fate {
             Fate::Truth | Fate::AnswerLost | Fate::RequestLost | Fate::Late | Fate::NeverUp => {

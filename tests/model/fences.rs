@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use agora_snapshot_operator::api::SnapshotJobStatus;
 use agora_snapshot_operator::api::status::{Session, SessionState};
+use agora_snapshot_operator::lifecycle::conditions::Value;
+use agora_snapshot_operator::lifecycle::observed::Observed;
 
 use crate::object::Object;
 use crate::vendor::{Asked, Life};
@@ -35,6 +37,13 @@ pub fn moment(world: &World) -> Option<String> {
         Some(_) => format!("the session of resource {resource} may live, and no stored status names it"),
         None => format!("the object is gone, and the session of resource {resource} may live unreported"),
     })
+}
+
+/// What is wrong with a resourceId that is about to be asked for.
+pub fn acquire(seen: &Observed) -> Option<String> {
+    let refuses = seen.memory.preflight.as_ref().is_some_and(|tried| tried.value == Value::False);
+    (refuses && seen.status.sessions.is_empty())
+        .then(|| "a first session is asked for although the bucket is known to refuse files".into())
 }
 
 /// What is wrong with this start, which has just taken effect.

@@ -5,8 +5,10 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
 use agora_snapshot_operator::api::status::{PastSession, Session, SnapshotJobStatus};
+use agora_snapshot_operator::lifecycle::conditions::Value;
 use agora_snapshot_operator::lifecycle::observed::{Known, Memory, Refusal, Starts};
 use agora_snapshot_operator::lifecycle::outcome::Answer;
+use agora_snapshot_operator::lifecycle::preflight::Tried;
 use agora_snapshot_operator::lifecycle::recovery::{Candidate, Search};
 use agora_snapshot_operator::lifecycle::told::Told;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -213,6 +215,7 @@ impl Form {
             refusal,
             stop_first,
             problem_since: _,
+            preflight,
             deleting_since,
             orphaned,
             over,
@@ -224,11 +227,24 @@ impl Form {
         self.one(stop_first.unwrap_or(-1));
         self.ago(*deleting_since, FAR);
         self.one(refusal.as_ref().map_or(-1, |Refusal { reason, words: _, needs_person: _ }| *reason as i64));
+        self.preflight(preflight.as_ref());
         self.one(finished.as_ref().map_or(-1, |(reason, _, _)| *reason as i64));
         self.one(i64::try_from(over.len()).unwrap_or(i64::MAX));
         self.one(i64::try_from(gone_back.len()).unwrap_or(i64::MAX));
         for known in sessions.values() {
             self.known(known);
+        }
+    }
+
+    /// What it knows of the bucket. How long one that takes files is taken for such matters only when that is over.
+    fn preflight(&mut self, tried: Option<&Tried>) {
+        let Some(tried) = tried else { return self.one(-1) };
+        let Tried { of: _, value, reason: _, words: _, time: _, at: _, since: _, until, repeats } = tried;
+        if *value == Value::False {
+            self.one(i64::from(*repeats).min(LONGEST_WAIT));
+            self.gate(*until);
+        } else {
+            self.one(100 + i64::from(seconds(*until) > self.mono_now));
         }
     }
 

@@ -10,6 +10,7 @@ use agora_snapshot_operator::lifecycle::claims::{self, Reserved};
 use agora_snapshot_operator::lifecycle::observed::Observed;
 use agora_snapshot_operator::lifecycle::outcome::{Outcome, Queried, Started, Stopped};
 use agora_snapshot_operator::lifecycle::plan::{Step, plan};
+use agora_snapshot_operator::lifecycle::preflight::{self, Mark, Probed};
 use agora_snapshot_operator::lifecycle::recovery::{self, Found};
 use agora_snapshot_operator::lifecycle::report::report;
 use agora_snapshot_operator::lifecycle::timing::{self, Timing};
@@ -40,6 +41,8 @@ pub enum Next {
     RemoveFinalizer,
     /// Deletes the object.
     Delete,
+    /// Writes a probe object into the bucket.
+    Preflight,
     /// Asks for a resourceId.
     Acquire(i64),
     /// Writes the claim.
@@ -93,6 +96,8 @@ pub enum Fate {
 pub enum Happened {
     /// Nothing.
     Nothing,
+    /// A probe object was taken by the bucket, or refused.
+    Preflighted(Probed),
     /// No resourceId was given.
     NotAcquired(Outcome<()>),
     /// A start was answered.
@@ -127,6 +132,7 @@ impl Next {
             | Self::Claim(_, _)
             | Self::StoreFirst(_)
             | Self::Save(_, _) => &[Truth, RequestLost, AnswerLost],
+            Self::Preflight => &[Truth, Forbidden],
             Self::Acquire(_) => &[Truth, Refused, Forbidden],
             Self::Call(Call::Start(_, _)) => {
                 &[Truth, Refused, Forbidden, RequestLost, AnswerLost, Late, NeverUp]
@@ -142,6 +148,10 @@ impl Next {
 pub fn learn(seen: &mut Observed, happened: &Happened) {
     let notices = match happened.clone() {
         Happened::Nothing => Vec::new(),
+        Happened::Preflighted(probed) => match seen.storage.clone() {
+            Some(mark) => preflight::probed(seen, mark, probed),
+            None => Vec::new(),
+        },
         Happened::NotAcquired(outcome) => answers::not_acquired(seen, &outcome),
         Happened::Started(attempt, hash, outcome) => answers::started(seen, attempt, &hash, outcome),
         Happened::Queried(attempt, outcome) => answers::queried(seen, attempt, outcome),
@@ -195,6 +205,7 @@ impl World {
             control_problem: None,
             start_problem: None,
             keys_end: None,
+            storage: Some(Mark::of(&wanted.spec().storage, ["", "", ""])),
             unreadable: Vec::new(),
             token_end: self.rules.token_life.map(|life| self.wall(self.now + life)),
         };
@@ -213,6 +224,7 @@ impl World {
             Step::AddFinalizer => self.then(number, Next::AddFinalizer),
             Step::RemoveFinalizer => self.then(number, Next::RemoveFinalizer),
             Step::Delete => self.then(number, Next::Delete),
+            Step::Preflight => self.then(number, Next::Preflight),
             Step::Start(next) => self.then(number, Next::Acquire(next.recorder_uid)),
             Step::StartAgain { attempt } => self.start_again(number, attempt),
             Step::Query { attempt } => self.then(number, Next::Call(Call::Query(attempt))),

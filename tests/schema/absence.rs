@@ -2,7 +2,7 @@
 
 use agora_snapshot_operator::api::SnapshotJob;
 use agora_snapshot_operator::api::spec::{
-    DeletionPolicy, OnIdle, RecordingStreams, SnapshotJobSpec, VideoQuality,
+    DeletionPolicy, OnIdle, Preflight, RecordingStreams, SnapshotJobSpec, VideoQuality,
 };
 use serde_json::{Value, json};
 
@@ -38,6 +38,7 @@ async fn absent_fields_have_their_defaults() {
     assert_eq!(spec.backoff_limit, 6);
     assert_eq!(spec.deletion_policy, DeletionPolicy::Stop);
     assert_eq!(spec.session_limit_hours, 72);
+    assert_eq!(spec.storage.preflight, Preflight::Enforce);
     let recording = spec.recording.expect("it was declared");
     assert_eq!(recording.streams, RecordingStreams::AudioAndVideo);
     let subscription = spec.subscription.expect("it was declared");

@@ -2,7 +2,7 @@
 
 use agora_snapshot_operator::api::SnapshotJob;
 use agora_snapshot_operator::api::spec::{
-    Channel, DeletionPolicy, Encryption, EncryptionMode, OnIdle, Profile, Recorder, Recording,
+    Channel, DeletionPolicy, Encryption, EncryptionMode, OnIdle, Preflight, Profile, Recorder, Recording,
     RecordingFormat, RecordingStreams, SecretKeyRef, SecretRef, ServerSideEncryption, SnapshotJobSpec,
     Storage, StorageVendor, Subscription, VideoQuality,
 };
@@ -144,9 +144,15 @@ fn storage() -> impl Strategy<Value = Storage> {
         ),
         "[a-z0-9]{1,20}([.][a-z0-9]{1,20}){0,3}(:[1-9][0-9]{0,3})?",
         (secret(), option::of(secret()), encryption, tag),
+        select(vec![Preflight::Enforce, Preflight::Warn, Preflight::Skip]),
     )
         .prop_map(
-            |((vendor, region, bucket, prefix), endpoint, (credentials_ref, reader, encryption, tag))| {
+            |(
+                (vendor, region, bucket, prefix),
+                endpoint,
+                (credentials_ref, reader, encryption, tag),
+                preflight,
+            )| {
                 let has_region = !matches!(vendor, AzureBlob | GoogleCloudStorage | S3Compatible);
                 let (region, region_code) = if has_region { region } else { (None, None) };
                 Storage {
@@ -160,6 +166,7 @@ fn storage() -> impl Strategy<Value = Storage> {
                     reader_credentials_ref: reader,
                     server_side_encryption: encryption.filter(|_| vendor == AmazonS3),
                     object_tag: tag.filter(|_| matches!(vendor, AmazonS3 | AliyunOSS)),
+                    preflight,
                 }
             },
         )

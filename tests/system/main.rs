@@ -28,6 +28,7 @@ mod lifecycle;
 mod namespace_going;
 mod notifications;
 mod outage;
+mod preflight;
 mod recovery;
 mod refusals;
 mod release;

@@ -1,10 +1,13 @@
 //! What to say of a job that shall take snapshots: how far its session is, what stands in the way, what comes next.
 
+use std::time::Duration;
+
 use super::{ending_words, in_state};
 use crate::api::status::{EndReason, Phase, Session, SessionState};
 use crate::api::{ConditionType, Reason};
 use crate::lifecycle::conditions::{self, Effort, Verdict};
 use crate::lifecycle::observed::{Known, Observed, Problem};
+use crate::lifecycle::preflight::{self, Tried};
 use crate::lifecycle::replacement::{is_renewal_due, wanted_difference};
 use crate::lifecycle::spec_hash::Difference;
 use crate::lifecycle::{arriving, handover, words};
@@ -25,6 +28,10 @@ pub(super) fn capturing(seen: &Observed) -> Option<Verdict> {
                 reason: problem.reason(),
                 message,
             });
+        }
+        if let Some(tried) = preflight::obstacle(seen).filter(|_| needs_replacement(seen, session)) {
+            let message = format!("{}. The session of the former spec goes on meanwhile.", tried.words);
+            return Some(held_back(seen, tried, Phase::Running, message));
         }
         if let Some(refusal) = seen.memory.refusal.as_ref().filter(|_| needs_replacement(seen, session)) {
             let effort = if refusal.needs_person { Effort::Stuck } else { Effort::Working };
@@ -98,6 +105,14 @@ pub(super) fn capturing(seen: &Observed) -> Option<Verdict> {
             message,
         });
     }
+    if let Some(tried) = preflight::obstacle(seen) {
+        let message = format!(
+            "{}. No session is started meanwhile: it would be billed, and bring nothing. The bucket is tried again at \
+             growing waits, and at once when the Secret or the spec is changed.",
+            tried.words
+        );
+        return Some(held_back(seen, tried, Phase::Pending, message));
+    }
     match &seen.memory.refusal {
         Some(refusal) => {
             let phase = if refusal.reason == Reason::QuotaQueued { Phase::Queued } else { Phase::Waiting };
@@ -159,13 +174,24 @@ fn problem_effort(seen: &Observed, problem: &Problem) -> Effort {
         }
         Problem::UidTaken(_) => Effort::Working,
         Problem::Secret(_) | Problem::SecretsUnreadable(_) => {
-            let stuck_before = conditions::get(&seen.status, ConditionType::Stalled)
-                .is_some_and(|condition| condition.reason == problem.reason().as_str());
             let since = seen.memory.problem_since.map_or(seen.now.mono, |(_, since)| since);
-            let long = seen.now.mono.saturating_sub(since) >= seen.timing.secret_patience;
-            if long || stuck_before { Effort::Stuck } else { Effort::Working }
+            patient_effort(seen, problem.reason(), since)
         }
     }
+}
+
+/// The effort about something that is often mended in a moment, and is in the way since then.
+fn patient_effort(seen: &Observed, reason: Reason, since: Duration) -> Effort {
+    let stuck_before = conditions::get(&seen.status, ConditionType::Stalled)
+        .is_some_and(|condition| condition.reason == reason.as_str());
+    let long = seen.now.mono.saturating_sub(since) >= seen.timing.secret_patience;
+    if long || stuck_before { Effort::Stuck } else { Effort::Working }
+}
+
+/// What is said while nothing is started because the bucket refuses files.
+fn held_back(seen: &Observed, tried: &Tried, phase: Phase, message: String) -> Verdict {
+    let effort = patient_effort(seen, tried.reason, tried.since);
+    Verdict { phase, ready: false, effort, reason: tried.reason, message }
 }
 
 fn what_next(problem: &Problem) -> &'static str {

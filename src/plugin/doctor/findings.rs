@@ -27,7 +27,7 @@ pub enum Finding {
     BucketNotFound,
     /// The storage service could not be reached, or where it is cannot be told.
     StorageUnreachable,
-    /// The operator found that the bucket takes no files.
+    /// The operator found that the keys may not write into the bucket.
     StorageNotWritable,
     /// The recorder's token is over, or was made for something else.
     TokenUnusable,
@@ -126,7 +126,7 @@ impl Finding {
             Self::StorageUnreachable => {
                 "the storage service cannot be reached from here, or not be found by the spec"
             }
-            Self::StorageNotWritable => "the operator found that the bucket takes no files",
+            Self::StorageNotWritable => "the operator found that the keys may not write into the bucket",
             Self::TokenUnusable => {
                 "the recorder's token is over, or was made for another channel, uid or App ID"
             }
@@ -162,7 +162,8 @@ impl Finding {
                 "check network, storage.endpoint, storage.region and --storage-endpoint"
             }
             Self::StorageNotWritable => {
-                "allow the keys of storage.credentialsRef to put objects below the prefix"
+                "allow the keys of storage.credentialsRef to put objects below the prefix; storage.preflight: Warn starts all \
+                 the same"
             }
             Self::TokenUnusable => {
                 "put a new token into the Secret, or the project's appCertificate for the operator to make them"

@@ -107,7 +107,7 @@ pub(super) async fn run(cluster: &Cluster, reach: &Reach, name: &str) -> Result<
     });
     let (of_storage, inventory) = look_into_bucket(cluster, reach, &job, now).await?;
     verdicts.push(of_storage);
-    verdicts.extend(condition_is(&job, ConditionType::StorageWritable, Finding::StorageNotWritable));
+    verdicts.extend(of_operators_try(&job));
     verdicts.push(of_token(&job, &secrets, &unseen, now));
     verdicts.push(of_quota(&job));
     verdicts.push(of_channel(&job));
@@ -246,6 +246,17 @@ fn of_bucket(problem: &BucketProblem) -> Finding {
     }
 }
 
+/// What the operator found when it tried the bucket with the keys that write; here it was listed with those that read.
+fn of_operators_try(job: &SnapshotJob) -> Option<Verdict> {
+    let reason = condition(job, ConditionType::StorageWritable).map(|found| Reason::parse(&found.reason))?;
+    let finding = match reason {
+        Some(Reason::WrongStorageKeys) => Finding::StorageKeysRefused,
+        Some(Reason::NoSuchBucket | Reason::WrongStorageRegion) => Finding::BucketNotFound,
+        Some(_) | None => Finding::StorageNotWritable,
+    };
+    condition_is(job, ConditionType::StorageWritable, finding)
+}
+
 fn condition_is(job: &SnapshotJob, kind: ConditionType, finding: Finding) -> Option<Verdict> {
     let found = condition(job, kind).filter(|condition| condition.status == "False")?;
     Some(Verdict::Found(finding, format!("{}: {}", found.reason, found.message)))
@@ -348,24 +359,46 @@ mod tests {
 
     use super::*;
 
+    /// A job that says this: type, status and reason of each condition.
+    fn job(suspend: bool, conditions: &[[&str; 3]]) -> SnapshotJob {
+        let conditions: Vec<_> = conditions
+            .iter()
+            .map(|[kind, status, reason]| {
+                json!({"type": kind, "status": status, "reason": reason, "message": "m",
+                    "lastTransitionTime": "2026-07-01T09:00:00Z"})
+            })
+            .collect();
+        serde_json::from_value(json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
+            "metadata": {"name": "lobby", "namespace": "live"},
+            "spec": {"credentialsRef": {"name": "agora"}, "suspend": suspend,
+                "channel": {"appId": "a", "name": "lobby", "profile": "Communication"},
+                "storage": {"vendor": "AzureBlob", "bucket": "b", "credentialsRef": {"name": "bucket"}}},
+            "status": {"conditions": conditions}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_the_operator_found_of_the_bucket_is_told_by_its_cause() {
+        for (status, reason, expected) in [
+            ("False", "WrongStorageKeys", Some(Finding::StorageKeysRefused)),
+            ("False", "StorageAccessDenied", Some(Finding::StorageNotWritable)),
+            ("False", "NoSuchBucket", Some(Finding::BucketNotFound)),
+            ("False", "WrongStorageRegion", Some(Finding::BucketNotFound)),
+            ("False", "OfANewerOperator", Some(Finding::StorageNotWritable)),
+            ("True", "Writable", None),
+            ("Unknown", "StorageUnreachable", None),
+        ] {
+            let found = of_operators_try(&job(false, &[["StorageWritable", status, reason]]));
+            let finding = found.map(|found| match found {
+                Verdict::Found(finding, words) if words == format!("{reason}: m") => finding,
+                other => panic!("{}", other.line()),
+            });
+            assert_eq!(finding, expected, "{reason}");
+        }
+    }
+
     #[test]
     fn a_channel_in_which_a_session_is_and_the_others() {
-        let job = |suspend: bool, conditions: &[[&str; 3]]| -> SnapshotJob {
-            let conditions: Vec<_> = conditions
-                .iter()
-                .map(|[kind, status, reason]| {
-                    json!({"type": kind, "status": status, "reason": reason, "message": "m",
-                        "lastTransitionTime": "2026-07-01T09:00:00Z"})
-                })
-                .collect();
-            serde_json::from_value(json!({"apiVersion": "agora-snapshot.dev/v1alpha1", "kind": "SnapshotJob",
-                "metadata": {"name": "lobby", "namespace": "live"},
-                "spec": {"credentialsRef": {"name": "agora"}, "suspend": suspend,
-                    "channel": {"appId": "a", "name": "lobby", "profile": "Communication"},
-                    "storage": {"vendor": "AzureBlob", "bucket": "b", "credentialsRef": {"name": "bucket"}}},
-                "status": {"conditions": conditions}}))
-            .unwrap()
-        };
         let found = |suspend, conditions: &[[&str; 3]]| match of_channel(&job(suspend, conditions)) {
             Verdict::Found(finding, _) => Some(finding),
             Verdict::Ok(..) | Verdict::Skipped(..) => None,

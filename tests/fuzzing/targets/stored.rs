@@ -19,6 +19,7 @@ use agora_snapshot_operator::lifecycle::outcome::{
     Answer, Identity, Kind, Outcome, Queried, Started, Stopped,
 };
 use agora_snapshot_operator::lifecycle::plan::{Step, plan};
+use agora_snapshot_operator::lifecycle::preflight::{self, Mark, Probed, Refused};
 use agora_snapshot_operator::lifecycle::recovery::{self, Found};
 use agora_snapshot_operator::lifecycle::report::report;
 use agora_snapshot_operator::lifecycle::timing::{Moment, Timing};
@@ -162,6 +163,7 @@ fn observed(stored: &StoredJob, choices: &mut Choices<'_>) -> Observed {
         keys_end: None,
         unreadable: stored.unreadable_sessions(),
         token_end: choices.one_of(&[None, Some(moment(1).wall)]),
+        storage: stored.spec().ok().filter(|_| choices.flag()).map(|spec| Mark::of(&spec.storage, [""; 3])),
     }
 }
 
@@ -209,6 +211,7 @@ fn assert_allowed(seen: &Observed, step: &Step) {
             assert!(seen.job.has_finalizer && !seen.job.deleting && !seen.withdrawing);
             assert_beside(seen, next.recorder_uid);
         }
+        Step::Preflight => assert!(seen.storage.is_some() && !seen.job.deleting && !seen.withdrawing),
         Step::RemoveFinalizer => {
             let patient = seen
                 .memory
@@ -294,6 +297,13 @@ fn perform(seen: &mut Observed, step: &Step, choices: &mut Choices<'_>) {
     let sid = || "38f8e3cfdc474cd56fc1ceba380d7e1a".to_owned();
     match step {
         Step::AddFinalizer => seen.job.has_finalizer = true,
+        Step::Preflight => {
+            let refused = Probed::Refused { why: Refused::WrongKeys, said: "403 InvalidAccessKeyId".into() };
+            let untold = Probed::Untold { unreachable: true, why: "no answer".into() };
+            let probed = choices.one_of(&[Probed::Taken { left: None }, refused, untold]);
+            let mark = seen.storage.clone().expect("else it is not tried");
+            drop(preflight::probed(seen, mark, probed));
+        }
         Step::Start(next) => {
             let reserved = Reserved {
                 resource_id: format!("resource-{}", seen.next_attempt()),

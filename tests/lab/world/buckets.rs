@@ -1,10 +1,10 @@
-//! Buckets: names and times, listed as S3 does (ListObjectsV2). What the files hold is of no interest here.
+//! Buckets: names and times, listed as S3 does (ListObjectsV2), and objects written and deleted. What the files hold is of no interest here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use agora_simulator::clock::{Millis, rfc3339};
-use http::{Response, Uri};
+use http::{Method, Response, Uri};
 use reqwest::Url;
 
 /// What S3 gives at most.
@@ -12,11 +12,44 @@ const PAGE: usize = 1000;
 
 /// All buckets.
 #[derive(Default)]
-pub(crate) struct Buckets(BTreeMap<String, BTreeMap<String, Millis>>);
+pub(crate) struct Buckets {
+    objects: BTreeMap<String, BTreeMap<String, Millis>>,
+    /// Whether nobody may write.
+    pub(crate) closed: bool,
+}
 
 impl Buckets {
     pub(super) fn put(&mut self, bucket: &str, key: &str, at: Millis) {
-        self.0.entry(bucket.to_owned()).or_default().insert(key.to_owned(), at);
+        self.objects.entry(bucket.to_owned()).or_default().insert(key.to_owned(), at);
+    }
+
+    /// Answers a request that writes or deletes an object.
+    pub(crate) fn write(&mut self, method: &Method, uri: &Uri, at: Millis) -> Response<Vec<u8>> {
+        let (bucket, key) =
+            uri.path().trim_start_matches('/').split_once('/').expect("the path of an object in a bucket");
+        let answer = |status: u16, body: &str| {
+            let answer = Response::builder().status(status).header("ETag", "\"0\"");
+            answer.body(body.as_bytes().to_vec()).expect("an answer")
+        };
+        if self.closed {
+            return answer(403, "<Error><Code>AccessDenied</Code></Error>");
+        }
+        match *method {
+            Method::PUT => {
+                self.put(bucket, key, at);
+                answer(200, "")
+            }
+            Method::DELETE => {
+                self.objects.entry(bucket.to_owned()).or_default().remove(key);
+                answer(204, "")
+            }
+            _ => panic!("objects are written and deleted, and no more: {method} {uri}"),
+        }
+    }
+
+    /// Probe objects that were left.
+    pub(crate) fn probes(&self) -> usize {
+        self.objects.values().flat_map(BTreeMap::keys).filter(|key| key.contains("/agora-snapshot-")).count()
     }
 
     /// Answers a request for a list.
@@ -30,7 +63,7 @@ impl Buckets {
         };
         // A bucket is there from the first file on; before, it is empty.
         let none = BTreeMap::new();
-        let page = Page::of(self.0.get(bucket).unwrap_or(&none), &query);
+        let page = Page::of(self.objects.get(bucket).unwrap_or(&none), &query);
         answer(200, page.xml(bucket))
     }
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agora_snapshot_operator::snapshots::Connections;
-use object_store::client::{HttpError, HttpRequest, HttpResponse, HttpService};
+use http::Method;
+use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
 
-use super::{Process, World};
+use super::{Inner, Loss, Process, World};
 
 /// What a request takes.
 const TAKES: Duration = Duration::from_millis(20);
+
+/// So long the operator waits for a bucket.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way of a process.
 struct Way {
@@ -32,7 +36,22 @@ impl fmt::Debug for Way {
 #[async_trait::async_trait]
 impl HttpService for Way {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let answer = self.world.ask(self.process, TAKES, |world| world.buckets.list(request.uri())).await;
-        Ok(answer.map(Into::into))
+        let uri = request.uri().clone();
+        if request.method() == Method::GET {
+            let answer = self.world.ask(self.process, TAKES, |world| world.buckets.list(&uri)).await;
+            return Ok(answer.map(Into::into));
+        }
+        let (method, what) = (request.method().clone(), format!("{} {}", request.method(), uri.path()));
+        let write = move |world: &mut Inner| {
+            let at = world.millis();
+            let answer = world.buckets.write(&method, &uri, at);
+            world.tell(format!("    {}", answer.status().as_u16()));
+            answer
+        };
+        match self.world.affect(self.process, what, (TAKES, PATIENCE), write).await {
+            Ok(answer) => Ok(answer.map(Into::into)),
+            Err(loss @ Loss::Refused) => Err(HttpError::new(HttpErrorKind::Connect, loss)),
+            Err(loss @ Loss::Broken) => Err(HttpError::new(HttpErrorKind::Interrupted, loss)),
+        }
     }
 }
