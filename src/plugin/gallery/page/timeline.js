@@ -24,7 +24,11 @@ export class TimeLine {
   #following = true;
   /** Grows with every new window: answers for an older one are dropped. */
   #generation = 0;
-  #busy = false;
+  /** What is being loaded, if anything; and whether it is a new window. */
+  #loading = null;
+  #opening = false;
+  /** What was asked for by key or button, one after the other. */
+  #turn = Promise.resolve();
   /** Whether the slider is being moved. */
   #seeking = false;
   #section = id('timeline');
@@ -33,10 +37,10 @@ export class TimeLine {
   #jump = id('jump');
 
   constructor() {
-    id('oldest').onclick = () => this.#end('oldest');
-    id('latest').onclick = () => this.#end('newest');
-    id('earlier').onclick = () => this.#step(-1);
-    id('later').onclick = () => this.#step(1);
+    id('oldest').onclick = () => this.#inTurn(() => this.#end('oldest'));
+    id('latest').onclick = () => this.#inTurn(() => this.#end('newest'));
+    id('earlier').onclick = () => this.#inTurn(() => this.#step(-1));
+    id('later').onclick = () => this.#inTurn(() => this.#step(1));
     this.#section.addEventListener('keydown', (event) => this.#key(event));
     this.#strip.addEventListener('scroll', () => this.#fill(), { passive: true });
     this.#strip.addEventListener('click', (event) => {
@@ -51,7 +55,8 @@ export class TimeLine {
     });
     this.#jump.addEventListener('change', () => {
       this.#seeking = false;
-      this.#goTo(Number(this.#jump.value));
+      const time = Number(this.#jump.value);
+      this.#inTurn(() => this.#goTo(time));
     });
     this.#large.addEventListener('error', () => this.#missing(true));
     this.#large.addEventListener('load', () => this.#missing(false));
@@ -73,16 +78,15 @@ export class TimeLine {
 
   /** There may be something new of the user. */
   async update(user, interval) {
-    const before = this.#user;
     this.#user = user;
     this.#interval = interval;
     this.#tellBounds();
-    if (user.newest === before.newest || this.#times.at(-1) !== before.newest || this.#busy) return;
+    if (this.#loading || !(this.#times.at(-1) < user.newest)) return;
+    if (!this.#following) return this.#fill();
     await this.#extend('after');
-    if (this.#following && this.#times.length) {
-      this.#choose(this.#times.at(-1), { follow: true });
-      this.#reveal(this.#items.at(-1), 'end');
-    }
+    if (this.#times.at(-1) < user.newest) return this.#end('newest');
+    this.#choose(this.#times.at(-1), { follow: true });
+    this.#reveal(this.#items.at(-1), 'end');
   }
 
   /** A piece of the time line: the newest before a time, or the oldest after one. */
@@ -94,8 +98,12 @@ export class TimeLine {
 
   /** A new window around a time; the nearest snapshot up to it is chosen. */
   async #goTo(time, options = {}) {
-    const generation = ++this.#generation;
-    this.#busy = true;
+    this.#opening = true;
+    await this.#load(this.#open(time, options, ++this.#generation));
+    await this.#fill();
+  }
+
+  async #open(time, options, generation) {
     try {
       const [before, after] = await Promise.all([
         this.#piece('before', time + 1),
@@ -113,9 +121,17 @@ export class TimeLine {
     } catch {
       // The next question of the page tells what is wrong.
     } finally {
-      if (generation === this.#generation) this.#busy = false;
+      if (generation === this.#generation) this.#opening = false;
     }
-    await this.#fill();
+  }
+
+  /** Keeps what is being loaded until it is there. */
+  #load(answer) {
+    const loading = answer.finally(() => {
+      if (this.#loading === loading) this.#loading = null;
+    });
+    this.#loading = loading;
+    return loading;
   }
 
   /** The oldest or the newest of all. */
@@ -123,11 +139,13 @@ export class TimeLine {
     return this.#goTo(this.#user[which], { follow: which === 'newest', ...options });
   }
 
-  /** Lets the window grow at one end. Whether there was anything. */
-  async #extend(side) {
-    if (this.#busy || !this.#times.length) return false;
-    const generation = this.#generation;
-    this.#busy = true;
+  /** Lets the window grow at one end, unless something is being loaded. Whether there was anything. */
+  #extend(side) {
+    if (this.#loading || !this.#times.length) return false;
+    return this.#load(this.#grow(side, this.#generation));
+  }
+
+  async #grow(side, generation) {
     try {
       const times = await this.#piece(side, side === 'before' ? this.#times[0] : this.#times.at(-1));
       if (generation !== this.#generation || !times.length) return false;
@@ -154,8 +172,6 @@ export class TimeLine {
       return true;
     } catch {
       return false;
-    } finally {
-      if (generation === this.#generation) this.#busy = false;
     }
   }
 
@@ -246,12 +262,21 @@ export class TimeLine {
     this.#jump.setAttribute('aria-valuetext', whole(time));
   }
 
+  /** A key that comes while another one still loads something waits for it. */
+  #inTurn(act) {
+    this.#turn = this.#turn.then(act);
+  }
+
   async #step(by, options = {}) {
-    if (this.#chosen === null || this.#busy) return;
+    if (this.#opening) await this.#loading;
+    if (this.#chosen === null) return;
     if (!this.#times.includes(this.#chosen)) await this.#goTo(this.#chosen);
-    const side = by < 0 ? 'before' : 'after';
+    const [side, end] = by < 0 ? ['before', this.#chosen <= this.#user.oldest] : ['after', this.#chosen >= this.#user.newest];
+    if (end) return;
     let at = this.#times.indexOf(this.#chosen) + by;
-    if ((at < 0 || at >= this.#times.length) && (await this.#extend(side))) {
+    while (at < 0 || at >= this.#times.length) {
+      if (this.#loading) await this.#loading;
+      else if (!(await this.#extend(side))) break;
       at = this.#times.indexOf(this.#chosen) + by;
     }
     at = Math.min(Math.max(at, 0), this.#times.length - 1);
@@ -273,7 +298,7 @@ export class TimeLine {
     }[event.key];
     if (!does) return;
     event.preventDefault();
-    does();
+    this.#inTurn(does);
   }
 
   /** Scrolls the strip alone, never the page. */
