@@ -27,6 +27,8 @@ export class TimeLine {
   /** What is being loaded, if anything; and whether it is a new window. */
   #loading = null;
   #opening = false;
+  /** Whether the strip was scrolled meanwhile. */
+  #passed = false;
   /** What was asked for by key or button, one after the other. */
   #turn = Promise.resolve();
   /** Whether the slider is being moved. */
@@ -83,6 +85,12 @@ export class TimeLine {
     this.#tellBounds();
     if (this.#loading || !(this.#times.at(-1) < user.newest)) return;
     if (!this.#following) return this.#fill();
+    // Whoever has scrolled back in the strip is left there.
+    const { scrollLeft, scrollWidth, clientWidth } = this.#strip;
+    if (scrollWidth - scrollLeft - clientWidth > clientWidth / 2) {
+      this.#choose(user.newest, { follow: true });
+      return;
+    }
     await this.#extend('after');
     if (this.#times.at(-1) < user.newest) return this.#end('newest');
     this.#choose(this.#times.at(-1), { follow: true });
@@ -129,6 +137,7 @@ export class TimeLine {
   #load(answer) {
     const loading = answer.finally(() => {
       if (this.#loading === loading) this.#loading = null;
+      if (this.#passed) this.#fill();
     });
     this.#loading = loading;
     return loading;
@@ -180,16 +189,18 @@ export class TimeLine {
     const held = items.some((item) => item.contains(document.activeElement));
     items.forEach((item) => item.remove());
     if (held) this.#items[0]?.firstElementChild.focus({ preventScroll: true });
+    this.#keepTabStop();
   }
 
   /** Loads what is about to be scrolled to. */
   async #fill() {
+    this.#passed = this.#loading !== null;
+    if (this.#passed) return;
     const { scrollLeft, scrollWidth, clientWidth } = this.#strip;
     const near = 2 * clientWidth;
     const older = this.#times[0] > this.#user?.oldest && scrollLeft < near;
     const newer = this.#times.at(-1) < this.#user?.newest && scrollWidth - scrollLeft - clientWidth < near;
-    if (older && (await this.#extend('before'))) return this.#fill();
-    if (newer && (await this.#extend('after'))) return this.#fill();
+    if ((older && (await this.#extend('before'))) || (newer && (await this.#extend('after')))) await this.#fill();
   }
 
   #item(taken) {
@@ -230,6 +241,7 @@ export class TimeLine {
       else button.removeAttribute('aria-current');
       if (is && focus) button.focus({ preventScroll: true });
     }
+    this.#keepTabStop();
     const address = source(this.#user.uid, taken);
     const time = new Date(taken);
     if (this.#large.getAttribute('src') !== address) this.#large.src = address;
@@ -241,6 +253,11 @@ export class TimeLine {
     id('save').download = `user-${this.#user.uid}-${time.toISOString().replace(/[:.]/g, '')}.jpg`;
     this.#tellBounds();
     this.#section.dispatchEvent(new Event('chosen', { bubbles: true }));
+  }
+
+  /** Tab leads to the chosen one, or to the first where the chosen one is out of the window. */
+  #keepTabStop() {
+    if (this.#items.length && !this.#times.includes(this.#chosen)) this.#items[0].firstElementChild.tabIndex = 0;
   }
 
   /** What depends on where the time line begins and ends. */
