@@ -24,7 +24,13 @@ export class TimeLine {
   #following = true;
   /** Grows with every new window: answers for an older one are dropped. */
   #generation = 0;
-  #busy = false;
+  /** What is being loaded, if anything; and whether it is a new window. */
+  #loading = null;
+  #opening = false;
+  /** Whether the strip was scrolled meanwhile. */
+  #passed = false;
+  /** What was asked for by key or button, one after the other. */
+  #turn = Promise.resolve();
   /** Whether the slider is being moved. */
   #seeking = false;
   #section = id('timeline');
@@ -33,10 +39,10 @@ export class TimeLine {
   #jump = id('jump');
 
   constructor() {
-    id('oldest').onclick = () => this.#end('oldest');
-    id('latest').onclick = () => this.#end('newest');
-    id('earlier').onclick = () => this.#step(-1);
-    id('later').onclick = () => this.#step(1);
+    id('oldest').onclick = () => this.#inTurn(() => this.#end('oldest'));
+    id('latest').onclick = () => this.#inTurn(() => this.#end('newest'));
+    id('earlier').onclick = () => this.#inTurn(() => this.#step(-1));
+    id('later').onclick = () => this.#inTurn(() => this.#step(1));
     this.#section.addEventListener('keydown', (event) => this.#key(event));
     this.#strip.addEventListener('scroll', () => this.#fill(), { passive: true });
     this.#strip.addEventListener('click', (event) => {
@@ -51,7 +57,8 @@ export class TimeLine {
     });
     this.#jump.addEventListener('change', () => {
       this.#seeking = false;
-      this.#goTo(Number(this.#jump.value));
+      const time = Number(this.#jump.value);
+      this.#inTurn(() => this.#goTo(time));
     });
     this.#large.addEventListener('error', () => this.#missing(true));
     this.#large.addEventListener('load', () => this.#missing(false));
@@ -73,16 +80,21 @@ export class TimeLine {
 
   /** There may be something new of the user. */
   async update(user, interval) {
-    const before = this.#user;
     this.#user = user;
     this.#interval = interval;
     this.#tellBounds();
-    if (user.newest === before.newest || this.#times.at(-1) !== before.newest || this.#busy) return;
-    await this.#extend('after');
-    if (this.#following && this.#times.length) {
-      this.#choose(this.#times.at(-1), { follow: true });
-      this.#reveal(this.#items.at(-1), 'end');
+    if (this.#loading || !(this.#times.at(-1) < user.newest)) return;
+    if (!this.#following) return this.#fill();
+    // Whoever has scrolled back in the strip is left there.
+    const { scrollLeft, scrollWidth, clientWidth } = this.#strip;
+    if (scrollWidth - scrollLeft - clientWidth > clientWidth / 2) {
+      this.#choose(user.newest, { follow: true });
+      return;
     }
+    await this.#extend('after');
+    if (this.#times.at(-1) < user.newest) return this.#end('newest');
+    this.#choose(this.#times.at(-1), { follow: true });
+    this.#reveal(this.#items.at(-1), 'end');
   }
 
   /** A piece of the time line: the newest before a time, or the oldest after one. */
@@ -94,8 +106,12 @@ export class TimeLine {
 
   /** A new window around a time; the nearest snapshot up to it is chosen. */
   async #goTo(time, options = {}) {
-    const generation = ++this.#generation;
-    this.#busy = true;
+    this.#opening = true;
+    await this.#load(this.#open(time, options, ++this.#generation));
+    await this.#fill();
+  }
+
+  async #open(time, options, generation) {
     try {
       const [before, after] = await Promise.all([
         this.#piece('before', time + 1),
@@ -113,9 +129,18 @@ export class TimeLine {
     } catch {
       // The next question of the page tells what is wrong.
     } finally {
-      if (generation === this.#generation) this.#busy = false;
+      if (generation === this.#generation) this.#opening = false;
     }
-    await this.#fill();
+  }
+
+  /** Keeps what is being loaded until it is there. */
+  #load(answer) {
+    const loading = answer.finally(() => {
+      if (this.#loading === loading) this.#loading = null;
+      if (this.#passed) this.#fill();
+    });
+    this.#loading = loading;
+    return loading;
   }
 
   /** The oldest or the newest of all. */
@@ -123,11 +148,13 @@ export class TimeLine {
     return this.#goTo(this.#user[which], { follow: which === 'newest', ...options });
   }
 
-  /** Lets the window grow at one end. Whether there was anything. */
-  async #extend(side) {
-    if (this.#busy || !this.#times.length) return false;
-    const generation = this.#generation;
-    this.#busy = true;
+  /** Lets the window grow at one end, unless something is being loaded. Whether there was anything. */
+  #extend(side) {
+    if (this.#loading || !this.#times.length) return false;
+    return this.#load(this.#grow(side, this.#generation));
+  }
+
+  async #grow(side, generation) {
     try {
       const times = await this.#piece(side, side === 'before' ? this.#times[0] : this.#times.at(-1));
       if (generation !== this.#generation || !times.length) return false;
@@ -154,8 +181,6 @@ export class TimeLine {
       return true;
     } catch {
       return false;
-    } finally {
-      if (generation === this.#generation) this.#busy = false;
     }
   }
 
@@ -164,16 +189,18 @@ export class TimeLine {
     const held = items.some((item) => item.contains(document.activeElement));
     items.forEach((item) => item.remove());
     if (held) this.#items[0]?.firstElementChild.focus({ preventScroll: true });
+    this.#keepTabStop();
   }
 
   /** Loads what is about to be scrolled to. */
   async #fill() {
+    this.#passed = this.#loading !== null;
+    if (this.#passed) return;
     const { scrollLeft, scrollWidth, clientWidth } = this.#strip;
     const near = 2 * clientWidth;
     const older = this.#times[0] > this.#user?.oldest && scrollLeft < near;
     const newer = this.#times.at(-1) < this.#user?.newest && scrollWidth - scrollLeft - clientWidth < near;
-    if (older && (await this.#extend('before'))) return this.#fill();
-    if (newer && (await this.#extend('after'))) return this.#fill();
+    if ((older && (await this.#extend('before'))) || (newer && (await this.#extend('after')))) await this.#fill();
   }
 
   #item(taken) {
@@ -214,6 +241,7 @@ export class TimeLine {
       else button.removeAttribute('aria-current');
       if (is && focus) button.focus({ preventScroll: true });
     }
+    this.#keepTabStop();
     const address = source(this.#user.uid, taken);
     const time = new Date(taken);
     if (this.#large.getAttribute('src') !== address) this.#large.src = address;
@@ -225,6 +253,11 @@ export class TimeLine {
     id('save').download = `user-${this.#user.uid}-${time.toISOString().replace(/[:.]/g, '')}.jpg`;
     this.#tellBounds();
     this.#section.dispatchEvent(new Event('chosen', { bubbles: true }));
+  }
+
+  /** Tab leads to the chosen one, or to the first where the chosen one is out of the window. */
+  #keepTabStop() {
+    if (this.#items.length && !this.#times.includes(this.#chosen)) this.#items[0].firstElementChild.tabIndex = 0;
   }
 
   /** What depends on where the time line begins and ends. */
@@ -246,12 +279,21 @@ export class TimeLine {
     this.#jump.setAttribute('aria-valuetext', whole(time));
   }
 
+  /** A key that comes while another one still loads something waits for it. */
+  #inTurn(act) {
+    this.#turn = this.#turn.then(act);
+  }
+
   async #step(by, options = {}) {
-    if (this.#chosen === null || this.#busy) return;
+    if (this.#opening) await this.#loading;
+    if (this.#chosen === null) return;
     if (!this.#times.includes(this.#chosen)) await this.#goTo(this.#chosen);
-    const side = by < 0 ? 'before' : 'after';
+    const [side, end] = by < 0 ? ['before', this.#chosen <= this.#user.oldest] : ['after', this.#chosen >= this.#user.newest];
+    if (end) return;
     let at = this.#times.indexOf(this.#chosen) + by;
-    if ((at < 0 || at >= this.#times.length) && (await this.#extend(side))) {
+    while (at < 0 || at >= this.#times.length) {
+      if (this.#loading) await this.#loading;
+      else if (!(await this.#extend(side))) break;
       at = this.#times.indexOf(this.#chosen) + by;
     }
     at = Math.min(Math.max(at, 0), this.#times.length - 1);
@@ -273,7 +315,7 @@ export class TimeLine {
     }[event.key];
     if (!does) return;
     event.preventDefault();
-    does();
+    this.#inTurn(does);
   }
 
   /** Scrolls the strip alone, never the page. */
