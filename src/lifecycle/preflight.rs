@@ -268,7 +268,7 @@ fn meaning(spec: &SnapshotJobSpec, probed: Probed) -> (Value, Reason, String) {
         Probed::Untold { unreachable, why } => {
             let reason = if unreachable { Reason::StorageUnreachable } else { Reason::Unknown };
             let words = format!(
-                "Whether bucket {} takes files cannot be told from here: {why}. It keeps no session from being started",
+                "Whether bucket {} takes files cannot be told from here: {why}. That keeps no session from being started",
                 storage.bucket
             );
             (Value::Unknown, reason, words)
