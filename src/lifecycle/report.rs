@@ -19,6 +19,10 @@ use capturing::{capturing, is_as_wanted};
 
 /// Writes conditions and phase into the status, for the generation that the visit acted upon.
 pub fn report(seen: &mut Observed) {
+    if intent(seen) == Intent::Capture {
+        // Its limits count from now on, and one of nothing is over at once.
+        seen.status.start_time.get_or_insert_with(|| seen.now.stored());
+    }
     let intent = intent(seen);
     if let Intent::Finish(reason) = intent
         && seen.status.sessions.is_empty()
@@ -39,9 +43,6 @@ pub fn report(seen: &mut Observed) {
         // What the job waited for; its limits of time go on, for it is no new run that the next operator begins.
         seen.status.next_attempt_time = None;
         seen.memory.refusal = None;
-    }
-    if intent == Intent::Capture {
-        seen.status.start_time.get_or_insert_with(|| seen.now.stored());
     }
     if intent == Intent::Capture && is_as_wanted(seen) {
         // Of an attempt at a replacement that is not wanted any more.
