@@ -643,8 +643,8 @@ pub(crate) const FENCES: &[Fence] = &[
         promise: "a session that is about to end has a successor",
         changes: &[(
             "src/lifecycle/preflight.rs",
-            "    seen.running().is_none_or(|session| {",
-            "    REMOVED || seen.running().is_none_or(|session| {",
+            "        .is_none_or(|session| seen.restart_wanted() || wanted_difference(seen, session) == Difference::Body)",
+            "        .is_none_or(|session| REMOVED || seen.restart_wanted() || wanted_difference(seen, session) == Difference::Body)",
         )],
         suite: Suite::Lib,
         tests: &["preflight::"],
