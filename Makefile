@@ -10,6 +10,7 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 FUZZ_VERSION := 0.13.2
 FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)
 FUZZ_SECONDS ?= 60
+GALLERY := $(CARGO) test --manifest-path tests/gallery/Cargo.toml --target-dir target --locked
 
 .PHONY: help
 help: ## This list
@@ -65,8 +66,7 @@ gitops: servers ## Argo CD's and Flux's real programs on the files of examples/g
 .PHONY: gallery
 gallery: servers ## The page of `kubectl snapshotjob open` in a real Chromium; pictures of it in target/gallery
 	@programs=$$(tests/gallery/install) && export $$programs && \
-	  $(CARGO) build --workspace --bins --locked && $(CARGO) test --test gallery --locked --no-run && \
-	  $(TESTBED) exec -- $(CARGO) test --test gallery --locked --no-fail-fast
+	  $(CARGO) build --workspace --bins --locked && $(GALLERY) --no-run && $(TESTBED) exec -- $(GALLERY) --no-fail-fast
 
 .PHONY: vectors
 vectors: ## Tokens of the vendor's own builder, made anew and compared (node and npm); UPDATE=1 writes them
@@ -75,8 +75,9 @@ vectors: ## Tokens of the vendor's own builder, made anew and compared (node and
 .PHONY: lint
 lint: ## Formatting, clippy, documentation and workflows, with warnings denied
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/gallery/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --test gitops --test e2e --test gallery --locked -- -D warnings
+	$(CARGO) clippy --test gitops --test e2e --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	@paths=$$(tests/programs/build actionlint) && export $$paths && $$ACTIONLINT -shellcheck= -pyflakes= && echo "lint: the workflows are right"
 

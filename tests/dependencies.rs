@@ -1,4 +1,4 @@
-//! `docs/dependencies.md` tells of every direct dependency of the three crates, and of no other.
+//! `docs/dependencies.md` tells of every direct dependency of the four crates, and of no other.
 
 use std::collections::BTreeSet;
 
@@ -39,6 +39,7 @@ fn every_direct_dependency_has_a_reason() {
         include_str!("../Cargo.toml"),
         include_str!("../simulator/Cargo.toml"),
         include_str!("testbed/Cargo.toml"),
+        include_str!("gallery/Cargo.toml"),
     ]
     .into_iter()
     .flat_map(direct)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use agora_snapshot_testbed::{Process, Program, install_crypto_provider};
+use agora_snapshot_testbed::{Process, Program, install_crypto_provider, repository};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ impl<'a> Browser<'a> {
         let parameters = json!({"format": "png", "captureBeyondViewport": true});
         let shot = self.command("Page.captureScreenshot", parameters).await;
         let bytes = STANDARD.decode(shot["data"].as_str().expect("data")).expect("base64");
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/gallery");
+        let folder = repository().join("target/gallery");
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join(format!("{name}.png")), bytes).expect("a file");
     }

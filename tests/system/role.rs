@@ -2,8 +2,7 @@
 //! it shows as a 403.
 //! That the golden files are what the chart renders is proved in tests/chart.
 
-use std::path::Path;
-
+use agora_snapshot_testbed::repository;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::Value;
 
@@ -52,7 +51,7 @@ pub fn drain_of_deployment() -> Vec<PolicyRule> {
 
 /// The rules of the role of that kind and name that the chart renders with the values of a golden file.
 fn granted(golden: &str, kind: &str, name: &str) -> Vec<PolicyRule> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/chart/golden/{golden}.yaml"));
+    let path = repository().join(format!("tests/chart/golden/{golden}.yaml"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let role = text
         .split("\n---\n")

@@ -45,6 +45,12 @@ pub fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// The folder of the repository.
+pub fn repository() -> std::path::PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("the testbed is two folders down").to_owned()
+}
+
 /// A client for the plain HTTP interfaces of the testbed; a proxy of the environment is not for them.
 pub(crate) fn http_client() -> Result<reqwest::Client> {
     install_crypto_provider();

@@ -1,6 +1,7 @@
 //! The gallery of `kubectl snapshotjob open` in a real Chromium, against the world of the other tests (`make gallery`).
 //! What needs no browser, such as who is answered, is with tests/plugin.
 
+#![cfg(test)]
 #![allow(
     unreachable_pub,
     dead_code,
