@@ -1,6 +1,6 @@
 //! A headless Chromium that shows one page, driven by chromedriver: what is on the page, what it asked for, how it looks.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use agora_snapshot_testbed::{Process, Program, install_crypto_provider, repository};
 use base64::Engine as _;
