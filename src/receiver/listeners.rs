@@ -43,9 +43,12 @@ pub(super) struct Listeners {
 struct Known {
     version: Option<u64>,
     by_app_id: Arc<HashMap<String, Arc<[Listener]>>>,
-    /// By `metadata.uid`: the resourceVersion, and the job under each of its App IDs.
-    jobs: HashMap<String, (Option<String>, Vec<(String, Listener)>)>,
+    /// By `metadata.uid`: the resourceVersion, and what was worked out of it.
+    jobs: HashMap<String, (Option<String>, ByItsAppIds)>,
 }
+
+/// A job under each of its App IDs.
+type ByItsAppIds = Vec<(String, Listener)>;
 
 impl Listeners {
     pub(super) fn new(neighbours: Neighbours) -> Self {
@@ -86,7 +89,7 @@ impl Known {
 }
 
 /// A job under each App ID that its spec or one of its sessions has, with what it has there.
-fn listeners(job: &StoredJob) -> Vec<(String, Listener)> {
+fn listeners(job: &StoredJob) -> ByItsAppIds {
     let Some(secret) = job.credentials_name() else { return Vec::new() };
     let namespace = job.namespace().unwrap_or_default();
     let nothing = || Listener {

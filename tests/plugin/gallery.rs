@@ -103,7 +103,7 @@ async fn the_gallery_answers_whoever_has_its_address_and_shows_the_jobs_snapshot
         format!("snapshots/101/..%2f{name}"),
         format!("snapshots/101/{}", key.replace('/', "%2f")),
         format!("snapshots/-1/{newest}.jpg"),
-        format!("{key}"),
+        key.to_string(),
         "../state".into(),
         "users/101/times?before=x".into(),
     ] {
