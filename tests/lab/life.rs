@@ -197,9 +197,10 @@ impl Plan {
     pub(crate) fn asked_for() -> Option<Self> {
         let text = std::env::var("LIFE").ok()?;
         let mut parts = text.split('@');
-        let mut part = || parts.next().expect("LIFE is points@seconds@operators@told or @untold");
+        let mut part =
+            || parts.next().expect("LIFE is points@seconds@operators, and @told if notifications come");
         let (points, downtime, operators) = (part(), part(), part());
-        let told = part() == "told";
+        let told = parts.next() == Some("told");
         let points: Vec<Point> = points
             .split(',')
             .filter(|point| !point.is_empty())
@@ -225,7 +226,7 @@ impl fmt::Display for Plan {
             Operators::Two => "2",
             Operators::OneThenAnother => "1+1",
         };
-        let told = if self.told { "told" } else { "untold" };
-        write!(formatter, "{}@{}@{operators}@{told}", points.join(","), self.downtime.as_secs())
+        let told = if self.told { "@told" } else { "" };
+        write!(formatter, "{}@{}@{operators}{told}", points.join(","), self.downtime.as_secs())
     }
 }
