@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::arriving::{self, Look, Sight};
+use super::arriving::{self, Listing, Look, Sight};
 use super::backoff;
 use super::bounds::{OrphanCause, claim_age, is_ours_alone};
 use super::endings::{end_session, forget, go_back, leaves, missing, refused};
@@ -275,11 +275,16 @@ pub fn orphaned(seen: &mut Observed, attempt: i64, cause: OrphanCause) -> Vec<No
 pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) {
     let now = seen.now;
     if let Some((_, known)) = seen.session_mut(attempt) {
-        if sight.found.is_some() || sight.obstacle.is_some() {
-            known.look = Some(Look { time: now.wall, obstacle: sight.obstacle });
+        if sight.listing != Listing::None {
+            known.listed = Some(now.mono);
+            known.doubt_gate = Duration::MAX;
+        }
+        match sight.listing {
+            Listing::None | Listing::CutShort => {}
+            Listing::Seen => known.look = Some(Look { time: now.wall, obstacle: None }),
+            Listing::Obstacle(why) => known.look = Some(Look { time: now.wall, obstacle: Some(why) }),
         }
         known.look_gate = now.mono + again;
-        known.doubt_gate = Duration::MAX;
     }
     if let Some(found) = sight.found {
         seen.status.snapshots = Some(found);

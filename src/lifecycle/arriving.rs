@@ -1,8 +1,8 @@
 //! Whether snapshots arrive, and why they do not: from the newest look into the bucket, from what the vendor answers and
 //! tells of the session, and from the time that the spec's interval allows between two snapshots.
 //!
-//! Owns the thresholds and the words. What is looked at, and when, is `plan`'s; that a user's snapshots pause with the
-//! user's video shows in `status.snapshots.users`.
+//! Owns the thresholds and the words. That a user's snapshots pause with the user's video shows in
+//! `status.snapshots.users`; where notifications tell whose video is received, a user who is missed is named.
 
 use std::time::Duration;
 
@@ -13,17 +13,32 @@ use super::conditions::{self, Effort, Value, Verdict};
 use super::observed::{Known, Observed};
 use super::preflight;
 use super::timing::{Moment, Timing, stored};
+use super::told::Sender;
 use super::trouble;
 use crate::api::status::{Phase, Session, SnapshotsSummary};
 use crate::api::{ConditionType, Reason, SnapshotJobSpec};
 
-/// What a look into the bucket came to.
+/// What a look came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
-    /// What was found over all sessions; absent where nothing can be said.
+    /// What was found or told of, over all sessions; absent where nothing can be said.
     pub found: Option<SnapshotsSummary>,
-    /// Why nothing could be seen.
-    pub obstacle: Option<String>,
+    /// What the bucket had to do with it.
+    pub listing: Listing,
+}
+
+/// What listing the bucket came to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Listing {
+    /// It was not asked for.
+    #[default]
+    None,
+    /// It shows what is there.
+    Seen,
+    /// It ended before it showed anything new; the next one goes on there.
+    CutShort,
+    /// It cannot be listed, for this reason.
+    Obstacle(String),
 }
 
 /// The newest look that came to something, as it is remembered.
@@ -45,6 +60,9 @@ struct Judgement {
 /// Times are stored in whole seconds: a look so much later finds the patience over.
 const LOOK_SLACK: Duration = Duration::from_secs(2);
 
+/// So many users are named in a message.
+const MOST_NAMED: usize = 3;
+
 /// The vendor calls a session ready (4) until its first file is in the bucket (5).
 const READY: i64 = 4;
 const FIRST_FILE: i64 = 5;
@@ -59,10 +77,26 @@ pub(super) fn say(seen: &mut Observed) {
     let (now, generation) = (seen.now, seen.job.generation);
     match judge(seen, session) {
         Some(Judgement { value, reason, message }) => {
+            if value == Value::True {
+                catch_up(seen);
+            }
             conditions::set(&mut seen.status, kind, value, reason, &message, &now, generation);
         }
         // A new process, or a new session, has not seen anything yet: what was said holds until it has.
         None => conditions::keep(&mut seen.status, kind, generation),
+    }
+}
+
+/// When snapshots begin to arrive the status has them at once; later numbers go with the next look.
+fn catch_up(seen: &mut Observed) {
+    let arrives = conditions::get(&seen.status, ConditionType::SnapshotsArriving)
+        .is_some_and(|condition| condition.status == Value::True.as_str());
+    let known = seen.status.snapshots.as_ref().map_or(0, |snapshots| snapshots.count);
+    if let Some(counted) = &seen.memory.counted
+        && !arrives
+        && counted.count > known
+    {
+        seen.status.snapshots = Some(counted.clone());
     }
 }
 
@@ -81,6 +115,24 @@ pub(super) fn verdict(seen: &Observed) -> Option<Verdict> {
         return None;
     };
     Some(Verdict { phase: Phase::Running, ready, effort, reason, message: arriving.message.clone() })
+}
+
+/// How long until the next look into the bucket.
+pub(super) fn look_wait(seen: &Observed, session: &Session) -> Duration {
+    let known = seen.known(session);
+    let wait = known.look_gate.min(known.doubt_gate).saturating_sub(seen.now.mono);
+    user_doubt(seen, session).map_or(wait, |doubt| doubt.min(wait))
+}
+
+/// Whether a look that is due can do with what was told: snapshots are, of everybody of whom some are expected, and the bucket
+/// was listed not long ago.
+pub fn can_do_without_listing(seen: &Observed, session: &Session) -> bool {
+    let known = seen.known(session);
+    let recently =
+        |listed: Duration| seen.now.mono.saturating_sub(listed) < seen.timing.list_every_with_notifications;
+    is_told_of(seen, known)
+        && known.listed.is_some_and(recently)
+        && user_doubt(seen, session).is_none_or(|wait| !wait.is_zero())
 }
 
 /// When to look, at the latest, after a snapshot was told of at this time: if none is told of meanwhile, notifications are
@@ -122,8 +174,8 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     let arriving = |message| Some(Judgement { value: Value::True, reason: Reason::Arriving, message });
     let known = seen.known(session);
     let told = known.told.snapshot().map(|(time, _)| stored(time));
-    if told.as_ref().is_some_and(|told| Some(seen.now.span(told, seen.now.wall)) <= patience_of(seen)) {
-        return arriving(format!("Snapshots of session {} arrive in the bucket.", name(session)));
+    if is_told_of(seen, known) {
+        return users(seen, session);
     }
     let look = known.look.as_ref()?;
     if let Some(obstacle) = &look.obstacle {
@@ -157,6 +209,94 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
         newest => Some(missing(seen, session, newest.as_ref())),
     }
 }
+
+/// Whether a snapshot was told of so short a time ago that the next one is not missed.
+fn is_told_of(seen: &Observed, known: &Known) -> bool {
+    let age = known.told.snapshot().map(|(time, _)| seen.now.span(&stored(time), seen.now.wall));
+    age.is_some_and(|age| Some(age) <= patience_of(seen))
+}
+
+// === single users, where notifications tell whose video is received ===
+
+/// When the newest snapshot of a sender was taken, found or told of. Times in the status have whole seconds.
+fn newest_of(seen: &Observed, sender: &Sender) -> Option<Timestamp> {
+    let users = seen.status.snapshots.iter().flat_map(|snapshots| &snapshots.users);
+    let found = users.filter(|user| user.uid == sender.user).filter_map(|user| user.last_time.as_ref());
+    let found = found.map(|time| time.0).max().filter(|found| *found >= stored(sender.since).0);
+    sender.taken.max(found)
+}
+
+/// How long until a look tells whether a user whose video is received is missed, if one is needed: of some nothing was told
+/// since they began to send, and word of it may be lost.
+fn user_doubt(seen: &Observed, session: &Session) -> Option<Duration> {
+    let known = seen.known(session);
+    let limit = patience_of(seen)? + LOOK_SLACK;
+    let listed_for = known.listed.map(|listed| seen.now.mono.saturating_sub(listed));
+    let wait = |sender: &Sender| {
+        let sent_for = seen.now.span(&stored(sender.since), seen.now.wall);
+        let is_decided = listed_for.is_some_and(|listed| sent_for.saturating_sub(listed) >= limit);
+        (!is_decided).then(|| limit.saturating_sub(sent_for))
+    };
+    let can_list = known.look.as_ref().is_none_or(|look| look.obstacle.is_none());
+    let senders = known.told.senders(session.recorder_uid).filter(|_| can_list && is_told_of(seen, known));
+    senders.filter(|sender| newest_of(seen, sender).is_none()).filter_map(|sender| wait(&sender)).min()
+}
+
+/// What is to be said while snapshots are told of: whether they are of everybody whose video is received.
+fn users(seen: &Observed, session: &Session) -> Option<Judgement> {
+    let known = seen.known(session);
+    let patience = patience_of(seen)?;
+    // One who never had any is missed when the bucket has none either; who had some may have left without a word.
+    let looked = match &known.look {
+        Some(look) if look.obstacle.is_none() => Some(look.time),
+        Some(_) => Some(seen.now.wall),
+        None => None,
+    };
+    let (mut never, mut no_more) = (Vec::new(), Vec::new());
+    for sender in known.told.senders(session.recorder_uid) {
+        match newest_of(seen, &sender) {
+            Some(newest) if seen.now.span(&stored(newest), seen.now.wall) > patience => {
+                no_more.push(sender.user);
+            }
+            None if looked.is_some_and(|looked| seen.now.span(&stored(sender.since), looked) > patience) => {
+                never.push(sender.user);
+            }
+            Some(_) | None => {}
+        }
+    }
+    let name = name(session);
+    let (value, reason, message) = if !never.is_empty() {
+        let message = format!(
+            "No snapshot of {}, whose video the recorder receives, while others' arrive: either the vendor cannot take \
+             one of that video, or word that it ceased was lost.",
+            named(&never)
+        );
+        (Value::False, Reason::Unknown, message)
+    } else if !no_more.is_empty() {
+        let message = format!(
+            "Snapshots of session {name} arrive in the bucket, but no more of {}, though no word came that that video \
+             ceased.",
+            named(&no_more)
+        );
+        (Value::True, Reason::Arriving, message)
+    } else {
+        (Value::True, Reason::Arriving, format!("Snapshots of session {name} arrive in the bucket."))
+    };
+    Some(Judgement { value, reason, message })
+}
+
+/// `user 7`, `users 7 and 9`, `users 7, 9, 11 and 4 more`.
+fn named(users: &[i64]) -> String {
+    let shown: Vec<String> = users.iter().take(MOST_NAMED).map(i64::to_string).collect();
+    let more = users.len() - shown.len();
+    match (shown.as_slice(), more) {
+        ([user], 0) => format!("user {user}"),
+        ([before @ .., last], 0) => format!("users {} and {last}", before.join(", ")),
+        (all, more) => format!("users {} and {more} more", all.join(", ")),
+    }
+}
+
+// === why there are none ===
 
 /// Why no snapshots arrive, as far as it can be known.
 fn missing(seen: &Observed, session: &Session, newest: Option<&Time>) -> Judgement {

@@ -12,7 +12,7 @@ use super::preflight::{Mark, Tried};
 use super::recovery::Search;
 use super::timing::{Moment, Timing};
 use super::told::Told;
-use crate::api::status::{PastSession, Session, SessionState};
+use crate::api::status::{PastSession, Session, SessionState, SnapshotsSummary};
 use crate::api::{Reason, SnapshotJobSpec, SnapshotJobStatus};
 
 mod problem;
@@ -88,6 +88,8 @@ pub struct Memory {
     pub problem_since: Option<(Reason, Duration)>,
     /// What became of the newest try of the bucket.
     pub preflight: Option<Tried>,
+    /// What was counted of the job's snapshots when one was last told of.
+    pub counted: Option<SnapshotsSummary>,
     /// Since when this process knows that the object is being deleted, monotonic.
     pub deleting_since: Option<Duration>,
     /// Whether a session was reported as an orphan in this deletion.
@@ -152,6 +154,8 @@ pub struct Known {
     pub look_gate: Duration,
     /// A look at this time, monotonic, unless another snapshot is told of before it.
     pub doubt_gate: Duration,
+    /// When the bucket was last listed, or was to be, monotonic.
+    pub listed: Option<Duration>,
     /// What the newest look into the bucket came to.
     pub look: Option<Look>,
     /// The search for its sid, if that was lost.
@@ -222,6 +226,7 @@ impl Known {
             missing_since: None,
             look_gate: Duration::ZERO,
             doubt_gate: Duration::MAX,
+            listed: None,
             look: None,
             search: Search::default(),
             told: Told::default(),

@@ -9,7 +9,7 @@ use super::preflight::{self, Gate};
 use super::replacement::{is_due, is_last_stop_due, wanted_difference};
 use super::spec_hash::Difference;
 use super::start::{self, NextStart};
-use super::{backoff, handover, recovery};
+use super::{arriving, backoff, handover, recovery};
 use crate::api::spec::DeletionPolicy;
 use crate::api::status::{EndReason, Session, SessionState};
 
@@ -319,7 +319,7 @@ fn query(seen: &Observed, session: &Session) -> Step {
     if known.gate > seen.now.mono && preflight::is_due_beside(seen, session) {
         return Step::Preflight;
     }
-    let look_wait = known.look_gate.min(known.doubt_gate).saturating_sub(seen.now.mono);
+    let look_wait = arriving::look_wait(seen, session);
     if session.confirm_time.is_some() && known.gate > seen.now.mono && look_wait.is_zero() {
         return Step::Look { attempt: session.attempt };
     }

@@ -25,6 +25,9 @@ pub struct Timing {
     pub query_every: Duration,
     /// The same where the vendor's notifications come, which tell sooner than a query what happened.
     pub query_every_with_notifications: Duration,
+    /// The bucket is listed this often where notifications name the snapshots: some of them are lost. At the shortest
+    /// interval, one second, the count remembers as many names.
+    pub list_every_with_notifications: Duration,
     /// So long after the last one notifications are taken to come.
     pub notifications_trusted_for: Duration,
     /// No query more often than this, however short the idle timeout is.
@@ -127,6 +130,7 @@ impl Default for Timing {
             confirm_within: s(90),
             query_every: s(60),
             query_every_with_notifications: s(120),
+            list_every_with_notifications: s(900),
             notifications_trusted_for: s(600),
             query_at_most_every: s(10),
             look_first: s(20),

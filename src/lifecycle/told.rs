@@ -116,8 +116,21 @@ pub struct Told {
     /// By recorder uid and user.
     videos: BTreeMap<(i64, i64), (Timestamp, bool)>,
     snapshot: Option<(Timestamp, String)>,
+    /// By user: when the newest snapshot was taken, as its name says.
+    taken: BTreeMap<i64, Timestamp>,
     uploaded: Option<Timestamp>,
     backed_up: Option<Timestamp>,
+}
+
+/// A user whose video the recorder receives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sender {
+    /// RTC uid.
+    pub user: i64,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the newest snapshot of this user was taken since then, of those that were told of.
+    pub taken: Option<Timestamp>,
 }
 
 impl Told {
@@ -145,6 +158,11 @@ impl Told {
             Event::Snapshot { file } => later(&mut self.snapshot, (time, file.clone())),
             Event::Other => {}
         }
+    }
+
+    /// Takes in whose snapshot was told of, and when it was taken.
+    pub fn took(&mut self, user: i64, taken: Timestamp) {
+        newest(&mut self.taken, user, taken, MOST_USERS);
     }
 
     /// Whether more is known than before that a decision may depend on. A snapshot more is not, nor a user more: the next
@@ -253,6 +271,18 @@ impl Told {
     /// When the newest process last began to receive a user's video that it still receives.
     pub fn sending_since(&self, first: i64) -> Option<Timestamp> {
         self.videos_of(first).filter(|(_, received)| *received).map(|(time, _)| time).max()
+    }
+
+    /// The users whose video the newest process receives, by uid.
+    pub fn senders(&self, first: i64) -> impl Iterator<Item = Sender> {
+        let uid = self.uid(first);
+        let receives = move |((recorder, _), (_, received)): &(&(i64, i64), &(Timestamp, bool))| {
+            *recorder == uid && *received
+        };
+        self.videos.iter().filter(receives).map(|((_, user), (since, _))| {
+            let taken = self.taken.get(user).copied().filter(|taken| taken >= since);
+            Sender { user: *user, since: *since, taken }
+        })
     }
 
     fn videos_of(&self, first: i64) -> impl Iterator<Item = (Timestamp, bool)> {

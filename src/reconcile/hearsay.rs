@@ -9,11 +9,17 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
 
 use crate::cluster::stored::StoredJob;
-use crate::lifecycle::told::{Tiding, Told};
+use crate::lifecycle::told::{Event, Tiding, Told};
+use crate::snapshots::FileName;
 
 /// Sids of one job that are kept, those that were heard of last: two sessions, those before them, and others under its
 /// recorder uids. What is kept is no news when it is heard again.
 const MOST_SIDS: usize = 16;
+
+/// So many snapshots of one session bring a visit that counts them ...
+const ENOUGH_SNAPSHOTS: usize = 1_000;
+/// ... and beyond these they are not kept: the next look into the bucket finds them.
+const MOST_SNAPSHOTS: usize = 10_000;
 
 /// Everything that was told. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +35,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Heard {
     told: BTreeMap<String, Told>,
+    /// Object keys that were told of and are not counted yet, by sid.
+    snapshots: BTreeMap<String, Vec<String>>,
     /// Whether a visit was asked for that has not come yet.
     woken: bool,
 }
@@ -41,11 +49,23 @@ impl Hearsay {
         let told = heard.told.entry(tiding.sid.clone()).or_default();
         let before = told.clone();
         told.hear(tiding);
-        let matters = told.is_worth_a_visit(&before);
+        let mut matters = told.is_worth_a_visit(&before);
+        if let Event::Snapshot { file } = &tiding.event
+            && let Some(name) =
+                FileName::parse(file).filter(|name| name.sid.eq_ignore_ascii_case(&tiding.sid))
+        {
+            told.took(i64::from(name.user), name.taken);
+            let snapshots = heard.snapshots.entry(tiding.sid.clone()).or_default();
+            if snapshots.len() < MOST_SNAPSHOTS {
+                snapshots.push(file.clone());
+            }
+            matters |= snapshots.len() == ENOUGH_SNAPSHOTS;
+        }
         while heard.told.len() > MOST_SIDS {
             let oldest = heard.told.iter().min_by_key(|(_, told)| told.heard()).map(|(sid, _)| sid.clone());
             let Some(oldest) = oldest else { break };
             heard.told.remove(&oldest);
+            heard.snapshots.remove(&oldest);
         }
         if !matters || std::mem::replace(&mut heard.woken, true) {
             return;
@@ -62,6 +82,13 @@ impl Hearsay {
         let Some(heard) = inner.jobs.get_mut(uid) else { return BTreeMap::new() };
         heard.woken = false;
         heard.told.clone()
+    }
+
+    /// The keys of snapshots that were told of these sessions of a job since this was last asked, some of them twice.
+    pub fn snapshots(&self, uid: &str, sids: &[String]) -> Vec<String> {
+        let mut inner = self.inner();
+        let Some(heard) = inner.jobs.get_mut(uid) else { return Vec::new() };
+        sids.iter().flat_map(|sid| heard.snapshots.remove(sid).unwrap_or_default()).collect()
     }
 
     /// Forgets a job that is gone.
@@ -87,7 +114,6 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::lifecycle::told::Event;
 
     fn tiding(sid: &str, second: i64, event: Event) -> Tiding {
         let time = Timestamp::from_second(1_780_000_000 + second).expect("a time");
@@ -122,6 +148,42 @@ mod tests {
         assert_eq!(drained(&mut all), 0, "one more of the same");
         hearsay.hear("u", &job(), &tiding("s", 102, Event::Exited { normally: true }));
         assert_eq!(drained(&mut all), 1);
+    }
+
+    #[test]
+    fn snapshots_wait_to_be_counted_and_many_of_them_bring_a_visit() {
+        let sid = "1cd3d60b784382f12ce30fa615421852";
+        let file = |second: i64| {
+            let name = FileName {
+                activation: None,
+                sid: sid.to_owned(),
+                channel: "lobby".to_owned(),
+                user: 7,
+                taken: Timestamp::from_second(1_780_000_000 + second).expect("a time"),
+            };
+            format!("lobby/{name}")
+        };
+        let hearsay = Hearsay::default();
+        let mut wakes = hearsay.wakes(None);
+        let hear =
+            |second| hearsay.hear("u", &job(), &tiding(sid, second, Event::Snapshot { file: file(second) }));
+        hear(1);
+        // A name of another session, or of nothing, is no snapshot of this one.
+        hearsay.hear("u", &job(), &tiding("5d3f", 1, Event::Snapshot { file: file(1) }));
+        hearsay.hear("u", &job(), &snapshot(sid, 1));
+        assert_eq!(drained(&mut wakes), 1, "the first one matters");
+        let told = hearsay.of("u");
+        assert_eq!(hearsay.snapshots("u", &["another".into()]), Vec::<String>::new());
+        assert_eq!(hearsay.snapshots("u", &["5d3f".into(), sid.into()]), [file(1)]);
+        assert_eq!(told[sid].clone(), {
+            let mut same = told[sid].clone();
+            same.took(7, Timestamp::from_second(1_780_000_001).expect("a time"));
+            same
+        });
+        (2..=MOST_SNAPSHOTS as i64 + 100).for_each(hear);
+        assert_eq!(drained(&mut wakes), 1, "as many as fill a look");
+        assert_eq!(hearsay.snapshots("u", &[sid.into()]).len(), MOST_SNAPSHOTS);
+        assert!(hearsay.snapshots("u", &[sid.into()]).is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing::{debug, info};
 use super::Visit;
 use super::perform::Happened;
 use crate::api::SnapshotJobSpec;
-use crate::lifecycle::arriving::Sight;
+use crate::lifecycle::arriving::{self, Listing, Sight};
 use crate::lifecycle::recovery::Found;
 use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Search, Tally};
 
@@ -18,6 +18,8 @@ use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Search, Ta
 pub struct Seen {
     /// What was counted; goes on from the status after a restart.
     tally: Option<Tally>,
+    /// Whether the bucket was listed at all.
+    listed: bool,
     /// Why the last look saw nothing, so that it is said once.
     problem: Option<BucketProblem>,
     /// Where the search for a lost sid goes on, by the nonce of its session.
@@ -32,14 +34,47 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 impl Seen {
     /// Whether the last look could list the bucket.
     pub(super) fn can_be_seen(&self) -> bool {
-        self.tally.is_some() && self.problem.is_none()
+        self.listed && self.problem.is_none()
     }
 }
 
 impl Visit<'_> {
-    /// Looks in the course of a session.
+    /// Looks in the course of a session: into the bucket, if what was told of does not do.
     pub(super) async fn look(&mut self, attempt: i64) -> Happened {
-        Happened::Looked(attempt, self.count_snapshots().await)
+        let is_told = self
+            .seen
+            .session(attempt)
+            .is_some_and(|session| arriving::can_do_without_listing(&self.seen, session));
+        let sight = match &self.bucket.tally {
+            Some(tally) if is_told => Sight { found: Some(tally.summary()), listing: Listing::None },
+            Some(_) | None => self.count_snapshots().await,
+        };
+        Happened::Looked(attempt, sight)
+    }
+
+    /// Counts the snapshots of the job's sessions that were told of since the last visit.
+    pub(super) fn count_told(&mut self) {
+        let sids = self.sids();
+        let files = self.context.hearsay.snapshots(&self.seen.job.uid, &sids);
+        if files.is_empty() {
+            return;
+        }
+        let folder = self.seen.spec.as_ref().ok().and_then(|spec| spec.storage.prefix.clone());
+        let known = &self.seen.status.snapshots;
+        let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
+        let before = tally.count();
+        for file in files {
+            match &folder {
+                Some(folder) if !file.contains('/') => tally.tell(&format!("{folder}/{file}")),
+                Some(_) | None => tally.tell(&file),
+            }
+        }
+        self.context.metrics.files_arrived(u64::try_from(tally.count() - before).unwrap_or(0));
+        self.seen.memory.counted = Some(tally.summary());
+    }
+
+    fn sids(&self) -> Vec<String> {
+        self.seen.status.sessions.iter().filter_map(|session| session.sid.clone()).collect()
     }
 
     /// Searches the bucket for the sid of a session that may have begun with its claim, and is no other's.
@@ -84,15 +119,21 @@ impl Visit<'_> {
     /// Counts what has arrived of the sessions that the status names.
     pub(super) async fn count_snapshots(&mut self) -> Sight {
         let Ok(spec) = self.seen.spec.clone() else { return Sight::default() };
-        let sids: Vec<String> =
-            self.seen.status.sessions.iter().filter_map(|session| session.sid.clone()).collect();
+        let sids = self.sids();
         let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
         let bucket = match self.bucket(&spec).await {
             Ok(bucket) => bucket,
-            Err(problem) => return Sight { found: None, obstacle: self.say_once(Some(problem)) },
+            Err(problem) => {
+                // What was told of is known all the same.
+                let found = self.bucket.tally.as_ref().map(Tally::summary);
+                let listing = Listing::Obstacle(problem.to_string());
+                self.say_once(Some(problem));
+                return Sight { found, listing };
+            }
         };
         let known = &self.seen.status.snapshots;
         let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
+        self.bucket.listed = true;
         let look = bucket.look(tally, &sids, Limits::default()).await;
         debug!(
             job = self.stored.full_name(),
@@ -104,8 +145,13 @@ impl Visit<'_> {
         let summary = tally.summary();
         tally.keep_only(&sids);
         let seen_something = look.complete || look.arrived > 0;
-        let obstacle = self.say_once(look.problem);
-        Sight { found: seen_something.then_some(summary), obstacle: obstacle.filter(|_| !seen_something) }
+        let listing = match &look.problem {
+            _ if seen_something => Listing::Seen,
+            Some(problem) => Listing::Obstacle(problem.to_string()),
+            None => Listing::CutShort,
+        };
+        self.say_once(look.problem);
+        Sight { found: (seen_something || summary.count > 0).then_some(summary), listing }
     }
 
     async fn bucket(&mut self, spec: &SnapshotJobSpec) -> Result<Bucket, BucketProblem> {
@@ -134,15 +180,13 @@ impl Visit<'_> {
         Keys::from_secret(name, &data).map_err(|missing| unusable(missing.to_string()))
     }
 
-    /// Logs a problem that the look before did not have, and gives its words.
-    fn say_once(&mut self, problem: Option<BucketProblem>) -> Option<String> {
+    /// Logs a problem that the look before did not have.
+    fn say_once(&mut self, problem: Option<BucketProblem>) {
         if let Some(problem) =
             problem.as_ref().filter(|problem| self.bucket.problem.as_ref() != Some(problem))
         {
             info!(job = self.stored.full_name(), %problem, "snapshots cannot be counted");
         }
-        let words = problem.as_ref().map(ToString::to_string);
         self.bucket.problem = problem;
-        words
     }
 }

@@ -72,6 +72,7 @@ pub(super) async fn observe<'a>(
     };
     let told = context.hearsay.of(&visit.seen.job.uid);
     let uid = visit.seen.job.uid.clone();
+    visit.count_told();
     let heard = hearing::heard(&mut visit.seen, &told, |sid| context.neighbours.has_sid(&uid, sid));
     visit.find_obstacles().await;
     let sessions = visit.seen.status.sessions.len();

@@ -1,6 +1,6 @@
 //! The count of a job's snapshots: what it has counted, and from which key on it wants to see more.
 //!
-//! Pure: it is shown keys in the order of a listing and answers where to go on. Keys of one session sort by user
+//! Pure: it is shown keys in the order of a listing and answers where to go on, and told of others in any order. Keys of one session sort by user
 //! first and time second, so there is no single last key to go on after; each user has an own place, and one that is
 //! known is jumped over. A place stays a while behind the newest snapshot, because uploads may arrive late and out of
 //! order.
@@ -116,7 +116,17 @@ impl Tally {
         self.overflowed
     }
 
-    /// Counts a key, unless it was counted before.
+    /// Counts a snapshot that was told of, unless it was counted before. A listing does not pass over what lies between
+    /// those that were told of.
+    pub fn tell(&mut self, key: &str) {
+        if let (Some((stem, _)), Some(name)) = (split(key), FileName::parse(key))
+            && let Some(sequence) = self.sequence(stem, i64::from(name.user))
+        {
+            sequence.note(name.taken);
+        }
+    }
+
+    /// Counts a key of a listing, unless it was counted before.
     pub fn see(&mut self, key: &str) -> Next {
         let Some((stem, extension)) = split(key) else { return Next::Key };
         let Some(name) = FileName::parse(key) else {
@@ -127,15 +137,22 @@ impl Tally {
                 None => Next::After(format!("{stem}{AFTER}")),
             };
         };
+        match self.sequence(stem, i64::from(name.user)) {
+            Some(sequence) => sequence.see(stem, name.taken),
+            None => Next::After(format!("{stem}{AFTER}")),
+        }
+    }
+
+    /// The sequence of this stem, begun if there is none and room for it.
+    fn sequence(&mut self, stem: &str, user: i64) -> Option<&mut Sequence> {
         if !self.sequences.contains_key(stem) {
             if self.sequences.len() >= MOST_SEQUENCES {
                 self.overflowed = true;
-                return Next::After(format!("{stem}{AFTER}"));
+                return None;
             }
-            let user = i64::from(name.user);
             self.sequences.insert(stem.to_owned(), Sequence::begin(user, self.before.counted_until(user)));
         }
-        self.sequences.get_mut(stem).map_or(Next::Key, |sequence| sequence.see(stem, name.taken))
+        self.sequences.get_mut(stem)
     }
 
     fn folded(mut self) -> Before {
@@ -210,15 +227,31 @@ impl Sequence {
         if taken <= self.settled_until {
             return self.go_on(stem);
         }
+        self.note(taken);
+        let late = self.newest.and_then(|newest| newest.checked_sub(LATE).ok()).unwrap_or(Timestamp::MIN);
+        // No further than the listing has come: of what lies behind only that is known which was told of.
+        while self.recent.first().is_some_and(|oldest| *oldest <= late.min(taken)) {
+            self.settle_oldest();
+        }
+        Next::Key
+    }
+
+    fn note(&mut self, taken: Timestamp) {
+        if taken <= self.settled_until {
+            return;
+        }
         self.recent.insert(taken);
         self.newest = self.newest.max(Some(taken));
-        let late = self.newest.and_then(|newest| newest.checked_sub(LATE).ok()).unwrap_or(Timestamp::MIN);
-        while self.recent.len() > MOST_RECENT || self.recent.first().is_some_and(|oldest| *oldest <= late) {
-            let Some(oldest) = self.recent.pop_first() else { break };
+        while self.recent.len() > MOST_RECENT {
+            self.settle_oldest();
+        }
+    }
+
+    fn settle_oldest(&mut self) {
+        if let Some(oldest) = self.recent.pop_first() {
             self.settled += 1;
             self.settled_until = oldest;
         }
-        Next::Key
     }
 
     /// After a key of the sequence that is no snapshot, with these digits.

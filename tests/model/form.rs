@@ -216,6 +216,8 @@ impl Form {
             stop_first,
             problem_since: _,
             preflight,
+            // No snapshot is told of here.
+            counted: _,
             deleting_since,
             orphaned,
             over,
@@ -276,6 +278,7 @@ impl Form {
             look_gate,
             // No snapshot is told of here.
             doubt_gate: _,
+            listed: _,
             look: _,
             search: Search { gate: search_gate, rounds, ended, obstacle, candidates, offered },
             told,

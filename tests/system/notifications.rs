@@ -275,6 +275,80 @@ async fn a_lost_sid_is_told_by_a_notification() {
     world.end().await;
 }
 
+/// How often the bucket was listed.
+fn lists(world: &World) -> usize {
+    world.log().matches("looked into the bucket").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_is_counted_without_listing_the_bucket_again() {
+    let plan = Plan::new("told-count").faster(SCALE).operator_argument("--snapshot-status-interval=60s");
+    let world = hearing(plan).await;
+    world.create("lobby", world.spec("lobby")).await;
+    let count = |job: &Value| job["status"]["snapshots"]["count"].as_u64().unwrap_or(0);
+    let job = world.until("lobby", "the first snapshots", SOON, |job| count(job) > 0).await;
+    // Some may have come between the confirmation and the word of the first one: the first look is into the bucket.
+    let job = world.until("lobby", "more snapshots", SOON, |now| count(now) > count(&job)).await;
+    let before = lists(&world);
+    let mut last = count(&job);
+    for _ in 0..3 {
+        let job = world.until("lobby", "more snapshots", SOON, |job| count(job) > last).await;
+        last = count(&job);
+    }
+    assert_eq!(lists(&world), before, "they were told of");
+    // Nobody's video, and everything was counted once.
+    world.simulator.leave("lobby", 7).await.expect("the user leaves");
+    let session = world.until_sessions(&[("cname", "lobby")], 1).await.remove(0);
+    let sid = session["sid"].as_str().expect("a sid").to_owned();
+    let job = world.until_ready_is("lobby", "True", "Completed").await;
+    let keys = world.testbed.s3().list(&world.bucket, "lobby/").await.expect("a listing");
+    let there = keys.iter().filter(|key| key.contains(&sid) && key.ends_with(".jpg")).count();
+    assert_eq!(count(&job), there as u64, "{job:#}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_list_has_the_count_from_notifications() {
+    let plan = Plan::new("told-blind").faster(SCALE).operator_argument("--snapshot-status-interval=60s");
+    let world = hearing(plan).await;
+    world.secret("blind", json!({"accessKey": "nobody", "secretKey": "CANARY7f3a-nothing"})).await;
+    let mut spec = world.spec("lobby");
+    spec["storage"]["readerCredentialsRef"] = json!({"name": "blind"});
+    world.create("lobby", spec).await;
+    let counted = |job: &Value| job["status"]["snapshots"]["count"].as_u64() >= Some(3);
+    let job = world.until("lobby", "three snapshots", SOON, counted).await;
+    assert!(says(&job, "SnapshotsArriving", "True", "Arriving"), "{job:#}");
+    let snapshots = &job["status"]["snapshots"];
+    assert_eq!(snapshots["users"][0]["uid"], 7, "{snapshots:#}");
+    assert_eq!(snapshots["users"][0]["count"], snapshots["count"]);
+    let last = snapshots["lastFile"].as_str().expect("a key");
+    let keys = world.testbed.s3().list(&world.bucket, "lobby/").await.expect("a listing");
+    assert!(keys.iter().any(|key| key == last), "{last} in {keys:?}");
+    world.end().await;
+}
+
+/// Others' snapshots arrive, and the vendor says that it receives this one's video, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_whom_there_are_no_snapshots_is_named() {
+    let world = hearing(Plan::new("told-user").faster(SCALE)).await;
+    world.create("lobby", world.spec("lobby")).await;
+    let arrive = |job: &Value| says(job, "SnapshotsArriving", "True", "Arriving");
+    world.until("lobby", "snapshots to arrive", SOON, arrive).await;
+    let session = world.until_sessions(&[("cname", "lobby")], 1).await.remove(0);
+    let video =
+        |state| json!({"streamUid": "99", "state": state, "UtcMs": Timestamp::now().as_millisecond()});
+    send(&world, body(&session, 44, 902, video(0))).await;
+    let missed = |job: &Value| says(job, "SnapshotsArriving", "False", "Unknown");
+    let job = world.until("lobby", "the user to be missed", SOON, missed).await;
+    let message = condition(&job, "SnapshotsArriving").expect("it was found")["message"].to_string();
+    assert_has(&message, &["No snapshot of user 99, whose video the recorder receives", "others' arrive"]);
+    assert!(says(&job, "Ready", "True", "Capturing"), "{job:#}");
+    send(&world, body(&session, 44, 903, video(1))).await;
+    world.until("lobby", "nobody to be missed", SOON, arrive).await;
+    assert_one_session_ever(&world).await;
+    world.end().await;
+}
+
 /// The vendor has one address, behind which all replicas stand.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_does_not_lead_hands_on_what_it_gets() {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::api::status::SessionState;
+use crate::api::status::{SessionState, UserSnapshots};
 use crate::lifecycle::answers;
 use crate::lifecycle::conditions::get;
 use crate::lifecycle::death::DeathRun;
@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(300);
 fn sight(seen: &Observed, newest: Option<i64>) -> Sight {
     let at = |seconds| stored(seen.now.wall - SignedDuration::from_secs(seconds));
     let found = SnapshotsSummary { count: 3, last_time: newest.map(at), ..SnapshotsSummary::default() };
-    Sight { found: Some(found), obstacle: None }
+    Sight { found: Some(found), listing: Listing::Seen }
 }
 
 /// After a look that finds a newest snapshot of so many seconds ago. The session was confirmed 50 s before `seen`.
@@ -154,7 +154,7 @@ fn a_look_that_decides_nothing_is_followed_by_one_that_does() {
 #[test]
 fn where_nothing_can_be_seen_it_says_why_and_the_rest_is_as_it_was() {
     let mut seen = later(seen_in(SessionState::Running), 600);
-    let blind = Sight { found: None, obstacle: Some("access denied".to_owned()) };
+    let blind = Sight { found: None, listing: Listing::Obstacle("access denied".to_owned()) };
     answers::looked(&mut seen, 1, blind, AGAIN);
     report(&mut seen);
     assert_eq!(said(&seen), words("Unknown", "Unknown"));
@@ -247,7 +247,7 @@ fn causes_that_are_told_of_count_from_the_newest_snapshot_on() {
 
 #[test]
 fn who_may_not_list_knows_from_notifications() {
-    let obstacle = || Sight { found: None, obstacle: Some("denied".into()) };
+    let obstacle = || Sight { found: None, listing: Listing::Obstacle("denied".into()) };
     let quiet = || later(seen_in(SessionState::Running), 600);
     let video = |received| Event::Video { user: 7, received };
     for (seen, expected) in [
@@ -292,4 +292,151 @@ fn who_begins_to_send_is_waited_for() {
     let seen = told(seen, &[(590, video(true))]);
     assert_eq!(said(&looked(seen.clone(), None)), words("False", "NoVideo"), "what was said stays");
     assert_eq!(said(&looked(later(seen, 90), None)), words("False", "Unknown"), "none came");
+}
+
+// === single users ===
+
+/// A job 600 s after its beginning, of whose session a snapshot was told of 5 s ago, and whose user 7 sends since `since`.
+/// `taken`: when the newest snapshot of that user was taken, if one was told of.
+fn sending(since: i64, taken: Option<i64>) -> Observed {
+    let video = Event::Video { user: 7, received: true };
+    let seen = told(later(seen_in(SessionState::Running), 600), &[(since, video), (595, snapshot())]);
+    with_known(seen, |known| {
+        if let Some(taken) = taken {
+            known.told.took(7, now().wall + SignedDuration::from_secs(taken));
+        }
+    })
+}
+
+/// The same after a look so many seconds after the beginning, that found user 7 with a newest snapshot of that time.
+fn listed(mut seen: Observed, at: u64, found: Option<i64>) -> Observed {
+    let time = |second: i64| stored(now().wall + SignedDuration::from_secs(second));
+    let user = |last| UserSnapshots { uid: 7, count: 1, last_time: Some(time(last)) };
+    let users = found.map(user).into_iter().collect();
+    let found =
+        SnapshotsSummary { count: 3, last_time: Some(time(590)), users, ..SnapshotsSummary::default() };
+    let today = seen.now;
+    seen.now = later(seen_in(SessionState::Running), at).now;
+    answers::looked(&mut seen, 1, Sight { found: Some(found), listing: Listing::Seen }, AGAIN);
+    seen.now = today;
+    seen
+}
+
+#[test]
+fn a_user_whose_video_is_received_is_missed_after_the_same_patience() {
+    let message = |mut seen: Observed| {
+        report(&mut seen);
+        let condition = get(&seen.status, ConditionType::SnapshotsArriving).expect("it is said").clone();
+        (condition.status, condition.message)
+    };
+    let blind = |mut seen: Observed| {
+        answers::looked(&mut seen, 1, Sight { found: None, listing: Listing::Obstacle("no".into()) }, AGAIN);
+        seen
+    };
+    let (never, no_more) =
+        ("No snapshot of user 7, whose video the recorder receives", "but no more of user 7,");
+    for (seen, status, part, why) in [
+        (
+            sending(400, None),
+            "True",
+            "arrive in the bucket.",
+            "word of the snapshots may be lost: no look yet",
+        ),
+        (
+            listed(sending(400, None), 450, None),
+            "True",
+            "arrive in the bucket.",
+            "that look was too early to tell",
+        ),
+        (listed(sending(400, None), 500, None), "False", never, "neither told of nor in the bucket"),
+        (listed(sending(400, Some(399)), 500, Some(399)), "False", never, "those are of another time"),
+        (blind(sending(400, None)), "False", never, "no look can tell more"),
+        (listed(sending(520, None), 600, None), "True", "arrive in the bucket.", "80 s are no reason yet"),
+        (
+            listed(sending(400, Some(510)), 500, None),
+            "True",
+            "arrive in the bucket.",
+            "90 s without are none",
+        ),
+        (
+            listed(sending(400, None), 600, Some(510)),
+            "True",
+            "arrive in the bucket.",
+            "found, though not told of",
+        ),
+        (listed(sending(400, Some(509)), 500, None), "True", no_more, "one may leave without a word"),
+        (listed(sending(400, None), 500, Some(450)), "True", no_more, "found once"),
+    ] {
+        let (is, words) = message(seen);
+        assert_eq!(is, status, "{why}: {words}");
+        assert!(words.contains(part), "{why}: {part:?} in {words:?}");
+    }
+    let gone = told(sending(400, None), &[(450, Event::Video { user: 7, received: false })]);
+    assert_eq!(message(listed(gone, 600, None)).0, "True", "the user pauses");
+}
+
+#[test]
+fn a_look_tells_whether_a_user_is_missed_and_one_that_shows_nothing_is_not_repeated_at_once() {
+    let session = session(SessionState::Running);
+    let wait = |seen: &Observed| look_wait(seen, &session);
+    let seen = listed(sending(560, None), 580, None);
+    assert_eq!(wait(&seen), Duration::from_secs(52), "90 s and the slack after the user began");
+    let due = listed(sending(400, None), 450, None);
+    assert_eq!(wait(&due), Duration::ZERO);
+    let mut cut = due.clone();
+    answers::looked(&mut cut, 1, Sight { found: None, listing: Listing::CutShort }, AGAIN);
+    assert_eq!(wait(&cut), AGAIN);
+    assert_eq!(wait(&listed(sending(400, Some(590)), 590, None)), AGAIN - Duration::from_secs(10));
+}
+
+#[test]
+fn the_bucket_is_listed_when_what_is_told_does_not_do() {
+    let session = session(SessionState::Running);
+    let told_of = || sending(400, Some(590));
+    for (seen, expected, why) in [
+        (told_of(), false, "it was not listed yet"),
+        (listed(told_of(), 500, None), true, "everything is told of"),
+        (later(listed(told_of(), 500, None), 90), false, "the last one that was told of is too old"),
+        (listed(sending(400, None), 450, None), false, "a user may be missed"),
+        (listed(sending(400, None), 500, None), true, "a user is missed, and that is known"),
+    ] {
+        assert_eq!(can_do_without_listing(&seen, &session), expected, "{why}");
+    }
+    let for_900_s = told(later(listed(told_of(), 500, None), 799), &[(1399, snapshot())]);
+    assert!(can_do_without_listing(&for_900_s, &session));
+    let for_longer = told(later(for_900_s, 1), &[(1400, snapshot())]);
+    assert!(!can_do_without_listing(&for_longer, &session), "some may be lost");
+}
+
+#[test]
+fn so_many_users_are_named() {
+    for (users, words) in [
+        (&[7][..], "user 7"),
+        (&[7, 9], "users 7 and 9"),
+        (&[7, 9, 11], "users 7, 9 and 11"),
+        (&[7, 9, 11, 13, 15], "users 7, 9, 11 and 2 more"),
+    ] {
+        assert_eq!(named(users), words);
+    }
+}
+
+#[test]
+fn what_was_counted_is_in_the_status_when_snapshots_begin_to_arrive() {
+    let count = |seen: &Observed| seen.status.snapshots.as_ref().map(|snapshots| snapshots.count);
+    let counted = |mut seen: Observed, count| {
+        seen.memory.counted = Some(SnapshotsSummary { count, ..SnapshotsSummary::default() });
+        report(&mut seen);
+        seen
+    };
+    let seen = counted(seen_in(SessionState::Running), 1);
+    assert_eq!(count(&seen), None, "nothing can be said yet");
+    let seen = counted(told(seen, &[(0, snapshot())]), 1);
+    assert_eq!(count(&seen), Some(1));
+    let seen = counted(seen, 2);
+    assert_eq!(count(&seen), Some(1), "the next look writes it, lest every snapshot be a write");
+    let ceased = looked(later(seen, 600), None);
+    assert_eq!(said(&ceased), words("False", "Unknown"));
+    let again = told(ceased, &[(600, snapshot())]);
+    assert_eq!(count(&counted(again.clone(), 1)), Some(3), "what the look found");
+    assert_eq!(count(&counted(again, 4)), Some(4));
 }

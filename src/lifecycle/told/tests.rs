@@ -100,6 +100,30 @@ fn who_sends_video_is_by_the_last_word_of_each_user_to_the_newest_process() {
 }
 
 #[test]
+fn those_who_send_have_their_newest_snapshot_since_they_began() {
+    let of = |uid, user, second, received| tiding(uid, second, Event::Video { user, received });
+    let mut told = told(&[
+        of(FIRST, 7, 10, true),
+        of(FIRST, 8, 20, true),
+        of(FIRST, 9, 30, true),
+        of(FIRST, 9, 40, false),
+        of(SECOND, 5, 50, true),
+    ]);
+    told.took(7, at(30));
+    told.took(7, at(25));
+    told.took(8, at(19));
+    told.took(9, at(35));
+    let senders = |told: &Told| told.senders(FIRST).collect::<Vec<_>>();
+    assert_eq!(senders(&told), [Sender { user: 5, since: at(50), taken: None }], "the newest process alone");
+    told.uids.remove(&SECOND);
+    let (seven, eight) = (
+        Sender { user: 7, since: at(10), taken: Some(at(30)) },
+        Sender { user: 8, since: at(20), taken: None },
+    );
+    assert_eq!(senders(&told), [seven, eight]);
+}
+
+#[test]
 fn the_newest_of_each_is_kept() {
     let trouble = Trouble { module: 1, code: 47, level: 5 };
     let snapshot = |second, file: &str| tiding(FIRST, second, Event::Snapshot { file: file.into() });
@@ -169,5 +193,19 @@ proptest! {
         prop_assert!(told.exits.len() <= MOST_UIDS && told.leaves.len() <= MOST_UIDS);
         prop_assert!(told.errors.len() <= MOST_TROUBLES && told.warnings.len() <= MOST_TROUBLES);
         prop_assert!(told.videos.len() <= MOST_USERS);
+    }
+
+    #[test]
+    fn users_of_snapshots_take_bounded_room_in_any_order(
+        (taken, other) in prop::collection::vec((0..100_i64, 0..50_i64), 0..300)
+            .prop_flat_map(|taken| (Just(taken.clone()), Just(taken).prop_shuffle())),
+    ) {
+        let took = |all: &[(i64, i64)]| {
+            let mut told = Told::default();
+            all.iter().for_each(|(user, second)| told.took(*user, at(*second)));
+            told
+        };
+        prop_assert!(took(&taken).taken.len() <= MOST_USERS);
+        prop_assert_eq!(took(&taken), took(&other));
     }
 }

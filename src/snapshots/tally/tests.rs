@@ -48,6 +48,38 @@ fn a_key_is_counted_once_however_often_it_is_seen() {
 }
 
 #[test]
+fn what_is_told_of_is_counted_once_and_a_listing_finds_what_was_not_told() {
+    let at = |quarter: i64| key(7, quarter * 15 * 60_000);
+    let mut tally = Tally::default();
+    for quarter in [4, 0, 2, 4, 0] {
+        tally.tell(&at(quarter));
+    }
+    tally.tell("lobby/notes.txt");
+    assert_eq!(tally.count(), 3);
+    assert_eq!(tally.summary().last_file, Some(at(4)));
+    for quarter in 0..=4 {
+        assert_eq!(
+            tally.see(&at(quarter)),
+            Next::Key,
+            "nothing behind it is settled by what was told of: {quarter}"
+        );
+    }
+    assert_eq!(tally.count(), 5);
+    tally.tell(&at(1));
+    assert_eq!(tally.count(), 5, "a copy that comes late");
+}
+
+#[test]
+fn memory_of_what_is_told_of_is_bounded() {
+    let mut tally = Tally::default();
+    for second in 0..5_000 {
+        tally.tell(&key(7, second * 1_000));
+    }
+    assert_eq!(tally.count(), 5_000);
+    assert!(tally.sequences.values().all(|sequence| sequence.recent.len() <= MOST_RECENT));
+}
+
+#[test]
 fn late_uploads_are_counted_and_what_is_settled_is_jumped_over() {
     let minute = 60_000;
     let mut tally = Tally::default();

@@ -10,7 +10,8 @@ use tokio::process::Command;
 
 use crate::error::{Error, Result};
 use crate::{
-    Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, operator_program, simulator_program,
+    NotificationEndpoint, Operator, OperatorOptions, Simulator, SimulatorOptions, Testbed, operator_program,
+    simulator_program,
 };
 
 /// The App ID of the examples.
@@ -28,6 +29,8 @@ pub(super) struct Stage {
     pub(super) testbed: Testbed,
     pub(super) simulator: Simulator,
     pub(super) operator: Operator,
+    /// What the vendor signs its notifications with.
+    pub(super) notification_secret: String,
     kubeconfig: PathBuf,
 }
 
@@ -67,12 +70,18 @@ impl Stage {
             kubeconfig: kubeconfig.clone(),
             agora_endpoints: vec![simulator.url().to_owned()],
             storage_endpoint: Some(testbed.s3().endpoint().to_owned()),
+            notifications: true,
             arguments: vec!["--log-format=text".into()],
             ..OperatorOptions::default()
         };
         let mut operator = Operator::start(&operator_program()?, testbed.folder(), options).await?;
         println!("  agora-snapshot-operator run  (pid {}), ready", operator.process().pid());
-        Ok(Self { testbed, simulator, operator, kubeconfig })
+        let url = format!("{}/ncs/{APP_ID}", operator.notifications_url().unwrap_or_default());
+        println!("  Agora sends its notifications to {url}");
+        let notification_secret = crate::random_hex();
+        let endpoint = NotificationEndpoint { url, secret: notification_secret.clone() };
+        simulator.notify(APP_ID, &endpoint).await?;
+        Ok(Self { testbed, simulator, operator, notification_secret, kubeconfig })
     }
 
     /// Runs kubectl as a user would, showing the command and what it prints.

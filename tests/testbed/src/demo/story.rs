@@ -54,9 +54,10 @@ pub(super) async fn capture(stage: &Stage) -> Result<()> {
         let jobs = jobs(stage).await?;
         let counted =
             jobs.iter().filter(|job| job["status"]["snapshots"]["count"].as_i64() > Some(0)).count();
-        Ok((counted, "the operator looks into the bucket every now and then".into()))
+        Ok((counted, "Agora tells of each snapshot, and the operator looks into the bucket".into()))
     })
     .await?;
+    println!("  notifications taken so far: {}", taken(&stage.operator.metrics().await?));
     stage.kubectl(&["get", "snapshotjobs", "-o", "wide"]).await?;
     println!();
     stage
@@ -147,6 +148,7 @@ fn secrets(stage: &Stage) -> Result<String> {
     let values = [
         ("customerId", stage.simulator.customer_id()),
         ("customerSecret", stage.simulator.customer_secret()),
+        ("notificationSecret", stage.notification_secret.as_str()),
         ("accessKey", keys.access_key.as_str()),
         ("secretKey", keys.secret_key.as_str()),
     ];
@@ -157,11 +159,27 @@ fn secrets(stage: &Stage) -> Result<String> {
         .filter(wanted)
         .map(|document| {
             values.iter().fold(document.to_owned(), |text, (key, value)| {
-                text.replace(&format!("  {key}: REPLACE_ME"), &format!("  {key}: \"{value}\""))
+                let filled = format!("  {key}: \"{value}\"");
+                // What a job can do without stands there as a comment.
+                text.replace(&format!("  # {key}: REPLACE_ME"), &filled)
+                    .replace(&format!("  {key}: REPLACE_ME"), &filled)
             })
         })
         .collect();
     Ok(documents.join("---\n"))
+}
+
+/// The notifications that the operator took, by `eventType`, from its metrics.
+fn taken(metrics: &str) -> String {
+    let events = [(40, "recorder started"), (44, "video received"), (45, "snapshot uploaded")];
+    let count = |kind: u32| {
+        let (event, result) = (format!("type=\"{kind}\""), "result=\"accepted\"");
+        let lines = metrics.lines().filter(|line| line.starts_with("agora_snapshot_notifications_total{"));
+        let counts = lines.filter(|line| line.contains(&event) && line.contains(result));
+        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    let words = events.map(|(kind, name)| format!("{} of event {kind} ({name})", count(kind)));
+    words.join(", ")
 }
 
 async fn jobs(stage: &Stage) -> Result<Vec<Value>> {
