@@ -216,13 +216,14 @@ async fn look_into_bucket(
     Ok(match looked {
         Ok(()) => {
             let bucket = &job.spec.storage.bucket;
-            let what = match super::bucket::sids(job).is_empty() {
-                true => {
-                    format!("the keys fit bucket {bucket}; nothing was asked, as there was no session yet")
-                }
-                false => format!("bucket {bucket} can be listed"),
+            let verdict = match super::bucket::sids(job).is_empty() {
+                true => Verdict::Skipped(
+                    Check::Storage,
+                    format!("bucket {bucket} was not asked, for there was no session yet to look for"),
+                ),
+                false => Verdict::Ok(Check::Storage, format!("bucket {bucket} can be listed")),
             };
-            (Verdict::Ok(Check::Storage, what), Some(inventory))
+            (verdict, Some(inventory))
         }
         Err(PluginError::Bucket(problem)) => (Verdict::Found(of_bucket(&problem), words(&problem)), None),
         // Told among the Secrets.

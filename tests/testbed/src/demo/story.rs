@@ -14,6 +14,8 @@ const EXAMPLES: [(&str, &str); 2] =
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks while waiting.
 const LOOK: Duration = Duration::from_secs(1);
+/// What a recording consists of: a playlist, and segments of some fifteen seconds.
+const RECORDING: [&str; 2] = [".m3u8", ".ts"];
 /// So many snapshots of each user are waited for.
 const ENOUGH: usize = 3;
 
@@ -48,6 +50,13 @@ pub(super) async fn capture(stage: &Stage) -> Result<()> {
         let counts: Vec<usize> = USERS.iter().map(|(_, uid)| of(*uid)).collect();
         let words = USERS.iter().zip(&counts).map(|((_, uid), count)| format!("user {uid}: {count}"));
         Ok((counts.iter().map(|count| (*count).min(ENOUGH)).sum(), words.collect::<Vec<_>>().join(", ")))
+    })
+    .await?;
+    progress("files of the recording beside them", RECORDING.len(), begun, async || {
+        let keys = stage.testbed.s3().list(BUCKET, "").await?;
+        let there: Vec<&str> =
+            RECORDING.into_iter().filter(|kind| keys.iter().any(|key| key.ends_with(kind))).collect();
+        Ok((there.len(), if there.is_empty() { "none yet".into() } else { there.join(", ") }))
     })
     .await?;
     progress("jobs whose status counts them", EXAMPLES.len(), begun, async || {
