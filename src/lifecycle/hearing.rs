@@ -7,24 +7,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::arriving;
 use super::death::DeathRun;
 use super::notice::Notice;
 use super::observed::{Known, Observed};
 use super::recovery::Candidate;
-use super::timing::Timing;
-use super::told::{Exit, Told};
+use super::timing::{CLOCKS_DIFFER, Timing};
+use super::told::{Exit, Told, UPLOADING};
 use super::trouble;
 use crate::api::Reason;
 use crate::api::status::{Session, SessionState};
-
-/// A snapshot that was taken before its recorder left may be told of so much later, when it is uploaded.
-const UPLOADING: SignedDuration = SignedDuration::from_secs(30);
-
-/// By so much the vendor's clock may be behind the one that a session was dated with.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Works in what was told of the job's sessions, by sid, and of sids that may be the lost ones. `is_others`: whether another
 /// job has the session of this sid.

@@ -7,6 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+/// By so much the vendor's clock may be behind the one that a session was dated with, and the other way round. Real clocks:
+/// no time scale changes it.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
 /// The times and limits of the operator. One value for the whole process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {

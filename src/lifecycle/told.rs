@@ -15,8 +15,9 @@ const MOST_TROUBLES: usize = 16;
 /// The vendor records at most 17 users at once; those who left long ago are of no account.
 const MOST_USERS: usize = 64;
 
-/// A snapshot may be told of so much after the word that its user stopped sending: it was being uploaded.
-const UPLOADING: SignedDuration = SignedDuration::from_secs(30);
+/// A snapshot may be told of so much after the word that its user stopped sending, or that its recorder left: it was being
+/// uploaded.
+pub(super) const UPLOADING: SignedDuration = SignedDuration::from_secs(30);
 /// After so long without a snapshot the next one is news.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 

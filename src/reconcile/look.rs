@@ -1,9 +1,8 @@
 //! A look into the bucket in the course of a visit: what has arrived of the job's sessions. Permission to list is
-//! optional; without it the count stays as it is and the log says so once.
+//! optional; without it only what notifications tell of is counted, and the log says so once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
 use tracing::{debug, info};
 
 use super::Visit;
@@ -11,6 +10,7 @@ use super::perform::Happened;
 use crate::api::SnapshotJobSpec;
 use crate::lifecycle::arriving::{self, Listing, Sight};
 use crate::lifecycle::recovery::Found;
+use crate::lifecycle::timing::CLOCKS_DIFFER;
 use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Search, Tally};
 
 /// What is kept of a job's bucket between visits.
@@ -27,9 +27,6 @@ pub struct Seen {
     /// The keys that the bucket was last listed with.
     keys: Option<Keys>,
 }
-
-/// By so much the clock that names snapshots may be behind the one that the claim was dated with.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 impl Seen {
     /// Whether the last look could list the bucket.

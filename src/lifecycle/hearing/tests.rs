@@ -1,6 +1,6 @@
 //! What each notification changes, and that none of them ends a session by itself.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::lifecycle::answers;
