@@ -130,7 +130,10 @@ pub fn can_do_without_listing(seen: &Observed, session: &Session) -> bool {
     let known = seen.known(session);
     let recently =
         |listed: Duration| seen.now.mono.saturating_sub(listed) < seen.timing.list_every_with_notifications;
-    is_told_of(seen, known)
+    // The doubt is of a steady clock, and the rest of one that may be set back: who is due to be sure, lists.
+    let is_in_doubt = known.doubt_gate <= seen.now.mono;
+    !is_in_doubt
+        && is_told_of(seen, known)
         && known.listed.is_some_and(recently)
         && user_doubt(seen, session).is_none_or(|wait| !wait.is_zero())
 }

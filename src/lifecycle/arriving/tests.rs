@@ -402,6 +402,8 @@ fn the_bucket_is_listed_when_what_is_told_does_not_do() {
     ] {
         assert_eq!(can_do_without_listing(&seen, &session), expected, "{why}");
     }
+    let set_back = with_known(listed(told_of(), 500, None), |known| known.doubt_gate = Duration::ZERO);
+    assert!(!can_do_without_listing(&set_back, &session), "else it would be due again at once");
     let for_900_s = told(later(listed(told_of(), 500, None), 799), &[(1399, snapshot())]);
     assert!(can_do_without_listing(&for_900_s, &session));
     let for_longer = told(later(for_900_s, 1), &[(1400, snapshot())]);
