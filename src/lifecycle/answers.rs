@@ -277,6 +277,9 @@ pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) 
     if let Some((_, known)) = seen.session_mut(attempt) {
         if sight.listing != Listing::None {
             known.listed = Some(now.mono);
+        }
+        // One that could not list, for want of a spec, would be due again at once.
+        if sight.listing != Listing::None || known.doubt_gate <= now.mono {
             known.doubt_gate = Duration::MAX;
         }
         match sight.listing {

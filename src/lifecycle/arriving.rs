@@ -71,6 +71,7 @@ const FIRST_FILE: i64 = 5;
 pub(super) fn say(seen: &mut Observed) {
     let kind = ConditionType::SnapshotsArriving;
     let Some(session) = confirmed(seen) else {
+        catch_up(seen);
         conditions::remove(&mut seen.status, kind);
         return;
     };
@@ -87,10 +88,12 @@ pub(super) fn say(seen: &mut Observed) {
     }
 }
 
-/// When snapshots begin to arrive the status has them at once; later numbers go with the next look.
+/// When snapshots begin to arrive, or the session is over, the status has them at once; the numbers between go with the next
+/// look.
 fn catch_up(seen: &mut Observed) {
-    let arrives = conditions::get(&seen.status, ConditionType::SnapshotsArriving)
-        .is_some_and(|condition| condition.status == Value::True.as_str());
+    let arrives = confirmed(seen).is_some()
+        && conditions::get(&seen.status, ConditionType::SnapshotsArriving)
+            .is_some_and(|condition| condition.status == Value::True.as_str());
     let known = seen.status.snapshots.as_ref().map_or(0, |snapshots| snapshots.count);
     if let Some(counted) = &seen.memory.counted
         && !arrives
@@ -132,7 +135,9 @@ pub fn can_do_without_listing(seen: &Observed, session: &Session) -> bool {
         |listed: Duration| seen.now.mono.saturating_sub(listed) < seen.timing.list_every_with_notifications;
     // The doubt is of a steady clock, and the rest of one that may be set back: who is due to be sure, lists.
     let is_in_doubt = known.doubt_gate <= seen.now.mono;
+    let is_seen = known.look.as_ref().is_none_or(|look| look.obstacle.is_none());
     !is_in_doubt
+        && is_seen
         && is_told_of(seen, known)
         && known.listed.is_some_and(recently)
         && user_doubt(seen, session).is_none_or(|wait| !wait.is_zero())

@@ -56,14 +56,17 @@ impl Visit<'_> {
         if files.is_empty() {
             return;
         }
-        let folder = self.seen.spec.as_ref().ok().and_then(|spec| spec.storage.prefix.clone());
+        // Of the session that runs: an edit of the prefix waits for the next one.
+        let folder = self.seen.status.storage.as_ref().and_then(|storage| storage.prefix.clone());
         let known = &self.seen.status.snapshots;
         let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
         let before = tally.count();
         for file in files {
+            // However the vendor writes the folder, the listing's key is this one.
+            let name = file.rsplit_once('/').map_or(file.as_str(), |(_folder, name)| name);
             match &folder {
-                Some(folder) if !file.contains('/') => tally.tell(&format!("{folder}/{file}")),
-                Some(_) | None => tally.tell(&file),
+                Some(folder) => tally.tell(&format!("{folder}/{name}")),
+                None => tally.tell(name),
             }
         }
         self.context.metrics.files_arrived(u64::try_from(tally.count() - before).unwrap_or(0));
@@ -116,6 +119,8 @@ impl Visit<'_> {
     /// Counts what has arrived of the sessions that the status names.
     pub(super) async fn count_snapshots(&mut self) -> Sight {
         let Ok(spec) = self.seen.spec.clone() else { return Sight::default() };
+        // A stop waits for the last uploads, and they are told of meanwhile.
+        self.count_told();
         let sids = self.sids();
         let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
         let bucket = match self.bucket(&spec).await {
@@ -123,6 +128,7 @@ impl Visit<'_> {
             Err(problem) => {
                 // What was told of is known all the same.
                 let found = self.bucket.tally.as_ref().map(Tally::summary);
+                self.bucket.tally.iter_mut().for_each(|tally| tally.keep_only(&sids));
                 let listing = Listing::Obstacle(problem.to_string());
                 self.say_once(Some(problem));
                 return Sight { found, listing };

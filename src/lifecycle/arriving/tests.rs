@@ -404,6 +404,13 @@ fn the_bucket_is_listed_when_what_is_told_does_not_do() {
     }
     let set_back = with_known(listed(told_of(), 500, None), |known| known.doubt_gate = Duration::ZERO);
     assert!(!can_do_without_listing(&set_back, &session), "else it would be due again at once");
+    let mut blind = listed(told_of(), 500, None);
+    answers::looked(&mut blind, 1, Sight { found: None, listing: Listing::Obstacle("no".into()) }, AGAIN);
+    assert!(!can_do_without_listing(&blind, &session), "it may have been a failure of one moment");
+    let mut without_spec =
+        with_known(listed(told_of(), 500, None), |known| known.doubt_gate = Duration::ZERO);
+    answers::looked(&mut without_spec, 1, Sight::default(), AGAIN);
+    assert_eq!(look_wait(&without_spec, &session), AGAIN, "it is not due again at once");
     let for_900_s = told(later(listed(told_of(), 500, None), 799), &[(1399, snapshot())]);
     assert!(can_do_without_listing(&for_900_s, &session));
     let for_longer = told(later(for_900_s, 1), &[(1400, snapshot())]);
