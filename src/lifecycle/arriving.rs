@@ -135,9 +135,8 @@ pub fn can_do_without_listing(seen: &Observed, session: &Session) -> bool {
         |listed: Duration| seen.now.mono.saturating_sub(listed) < seen.timing.list_every_with_notifications;
     // The doubt is of a steady clock, and the rest of one that may be set back: who is due to be sure, lists.
     let is_in_doubt = known.doubt_gate <= seen.now.mono;
-    let is_seen = known.look.as_ref().is_none_or(|look| look.obstacle.is_none());
     !is_in_doubt
-        && is_seen
+        && may_be_listed(known)
         && is_told_of(seen, known)
         && known.listed.is_some_and(recently)
         && user_doubt(seen, session).is_none_or(|wait| !wait.is_zero())
@@ -218,6 +217,11 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     }
 }
 
+/// Whether nothing is known that keeps the bucket from being listed.
+fn may_be_listed(known: &Known) -> bool {
+    known.look.as_ref().is_none_or(|look| look.obstacle.is_none())
+}
+
 /// Whether a snapshot was told of so short a time ago that the next one is not missed.
 fn is_told_of(seen: &Observed, known: &Known) -> bool {
     let age = known.told.snapshot().map(|(time, _)| seen.now.span(&stored(time), seen.now.wall));
@@ -245,8 +249,10 @@ fn user_doubt(seen: &Observed, session: &Session) -> Option<Duration> {
         let is_decided = listed_for.is_some_and(|listed| sent_for.saturating_sub(listed) >= limit);
         (!is_decided).then(|| limit.saturating_sub(sent_for))
     };
-    let can_list = known.look.as_ref().is_none_or(|look| look.obstacle.is_none());
-    let senders = known.told.senders(session.recorder_uid).filter(|_| can_list && is_told_of(seen, known));
+    if !may_be_listed(known) || !is_told_of(seen, known) {
+        return None;
+    }
+    let senders = known.told.senders(session.recorder_uid);
     senders.filter(|sender| newest_of(seen, sender).is_none()).filter_map(|sender| wait(&sender)).min()
 }
 

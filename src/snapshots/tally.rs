@@ -1,9 +1,9 @@
 //! The count of a job's snapshots: what it has counted, and from which key on it wants to see more.
 //!
-//! Pure: it is shown keys in the order of a listing and answers where to go on, and told of others in any order. Keys of one session sort by user
-//! first and time second, so there is no single last key to go on after; each user has an own place, and one that is
-//! known is jumped over. A place stays a while behind the newest snapshot, because uploads may arrive late and out of
-//! order.
+//! Pure: it is shown keys in the order of a listing and answers where to go on, and told of others in any order. Keys of
+//! one session sort by user first and time second, so there is no single last key to go on after; each user has an own
+//! place, and one that is known is jumped over. A place stays a while behind the newest snapshot, because uploads may
+//! arrive late and out of order.
 //!
 //! It begins from the status, whose times per user say what was counted before; so a restart neither loses count nor
 //! lists a whole session again.
