@@ -10,6 +10,8 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 FUZZ_VERSION := 0.13.2
 FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)
 FUZZ_SECONDS ?= 60
+# Tests on real servers wait more than they work.
+TESTS_AT_ONCE ?= $(shell echo $$((4 * $$(getconf _NPROCESSORS_ONLN))))
 GALLERY := $(CARGO) test --manifest-path tests/gallery/Cargo.toml --target-dir target --locked
 
 .PHONY: help
@@ -32,7 +34,7 @@ demo-down: ## Ends what demo-up left running
 test: servers renderers ## All tests, on one real control plane and S3 server
 	@echo "test: building programs and tests (the first time a few minutes)"
 	@$(CARGO) test --workspace --locked --no-run
-	@$(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
+	@RUST_TEST_THREADS=$(TESTS_AT_ONCE) $(TESTBED) exec -- $(CARGO) test --workspace --locked --no-fail-fast
 
 .PHONY: torture
 torture: servers ## The evidence of docs/reliability.md at its deepest: hours

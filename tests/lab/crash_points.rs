@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use agora_snapshot_testbed::evidence;
 
 use crate::life::{Life, Plan, lead};
-use crate::lives::{lead_all, torture};
+use crate::lives::{Turn, lead_all, torture};
 use crate::script::{LONG_LIFE, QUIET_LIFE, REFUSED_LIFE, RENEWED_LIFE, Stage, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
@@ -35,7 +35,7 @@ fn a_life_that_is_asked_for() {
 
 #[test]
 fn the_process_ends_at_every_point() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let effects = undisturbed(&WHOLE_LIFE).effects[0];
     let alone = lead_all(&WHOLE_LIFE, at_every_point(effects, &CRASHES));
     let orderly = lead_all(&WHOLE_LIFE, at_every_point(effects, &[Fate::Terminate]));
@@ -52,14 +52,14 @@ fn the_process_ends_at_every_point() {
         alone.len(),
         in_pairs.len(),
         orderly.len(),
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
         alone.iter().chain(&in_pairs).map(|life| life.sessions).max().unwrap_or_default(),
     ));
 }
 
 #[test]
 fn the_process_ends_at_every_point_of_a_life_with_renewals() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let effects = undisturbed(&RENEWED_LIFE).effects[0];
     let plans = at_every_point(effects, &CRASHES).into_iter().filter(is_due).collect();
     let lives = lead_all(&RENEWED_LIFE, plans);
@@ -68,14 +68,14 @@ fn the_process_ends_at_every_point_of_a_life_with_renewals() {
         "crash points of a life with renewals: {} points, {} lives in {:.0} s; at most {} sessions in a life",
         effects * CRASHES.len(),
         lives.len(),
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
         lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
     ));
 }
 
 #[test]
 fn the_process_ends_at_every_point_of_a_life_that_is_told_of() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let quiet = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], DOWNTIMES[0]).told()]).remove(0);
     let effects = quiet.effects[0];
     let plans = at_every_point(effects, &CRASHES).into_iter().map(Plan::told).collect();
@@ -85,7 +85,7 @@ fn the_process_ends_at_every_point_of_a_life_that_is_told_of() {
          sessions in a life",
         effects * CRASHES.len(),
         lives.len(),
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
         lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
     ));
 }
@@ -93,28 +93,28 @@ fn the_process_ends_at_every_point_of_a_life_that_is_told_of() {
 /// Whatever it has been through, a job at rest is not written, and one that is suspended not even asked about.
 #[test]
 fn nothing_is_written_at_rest() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let plans = at_every_point(undisturbed(&QUIET_LIFE).effects[0], &CRASHES);
     let lives = lead_all(&QUIET_LIFE, plans);
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
         "at rest: no write in an hour of running and one of suspension, in {} lives in {:.0} s",
         lives.len() + 1,
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
     ));
 }
 
 /// While the bucket takes nothing no session is asked for, whatever the operator goes through.
 #[test]
 fn nothing_is_started_into_a_bucket_that_takes_no_files() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let plans = at_every_point(undisturbed(&REFUSED_LIFE).effects[0], &CRASHES).into_iter().filter(is_due);
     let lives = lead_all(&REFUSED_LIFE, plans.collect());
     assert!(lives.iter().all(|life| life.missed == 0), "every point is met");
     evidence(format_args!(
         "a bucket that takes no files: no call to the vendor in an hour, in {} lives in {:.0} s",
         lives.len() + 1,
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
     ));
 }
 

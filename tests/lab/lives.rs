@@ -1,9 +1,10 @@
 //! Many lives on all cores, and what is told when one of them goes wrong.
 
 use std::panic::catch_unwind;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{available_parallelism, scope};
+use std::time::{Duration, Instant};
 
 use crate::life::{Life, Plan, lead};
 use crate::script::Stage;
@@ -14,6 +15,27 @@ const TOLD: usize = 2;
 /// Whether everything is to be tried, however long it takes.
 pub(crate) fn torture() -> bool {
     std::env::var("TORTURE").is_ok_and(|set| set == "1")
+}
+
+/// Its lives are led on all cores, so one test comes after another, and the time that it takes is its own.
+pub(crate) struct Turn {
+    begun: Instant,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    /// Waits until no other test leads its lives.
+    pub(crate) fn take() -> Self {
+        static ONE: Mutex<()> = Mutex::new(());
+        // One that failed is over, too.
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { begun: Instant::now(), _alone: alone }
+    }
+
+    /// Since its turn began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
 }
 
 /// Leads all these lives.

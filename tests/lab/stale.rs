@@ -2,10 +2,9 @@
 //! to the object. The operator's knowledge is then old, or gone.
 
 use agora_snapshot_testbed::evidence;
-use std::time::Instant;
 
 use crate::life::Plan;
-use crate::lives::lead_all;
+use crate::lives::{Turn, lead_all};
 use crate::script::WHOLE_LIFE;
 use crate::third_hand::Deed;
 use crate::world::{Fate, Mishap, Point};
@@ -33,7 +32,7 @@ const DEEDS: [Deed; 6] = [
 
 /// Leads a life for each of these fates at each point.
 fn at_every_point(what: &str, fates: &[Fate]) {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let [quiet] = lead_all(&WHOLE_LIFE, vec![Plan::new(&[], 3)]).try_into().ok().expect("one life");
     let points =
         (0..quiet.effects[0]).flat_map(|number| fates.iter().map(move |fate| Point::new(number, *fate)));
@@ -45,7 +44,7 @@ fn at_every_point(what: &str, fates: &[Fate]) {
         quiet.effects[0],
         fates.len(),
         lives.len(),
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
         lives.iter().map(|life| life.sessions).max().unwrap_or_default(),
     ));
 }

@@ -1,18 +1,16 @@
 //! Two operators that do not know of each other: both at work, one that stands still for longer than a resourceId lives
 //! and goes on with what it knew, one that takes the place of the other.
 
-use std::time::Instant;
-
 use agora_snapshot_testbed::evidence;
 
 use crate::life::{Operators, Plan};
-use crate::lives::lead_all;
+use crate::lives::{Turn, lead_all};
 use crate::script::{LONG_LIFE, QUIET_LIFE, WHOLE_LIFE};
 use crate::world::{Fate, Point};
 
 #[test]
 fn one_stands_still_at_every_point_while_the_other_goes_on() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let plan = |points: &[Point]| Plan::new(points, 5).with(Operators::Two);
     let [quiet] = lead_all(&LONG_LIFE, vec![plan(&[])]).try_into().ok().expect("one life");
     let fates = [Fate::PauseBefore, Fate::PauseAfter, Fate::DieBefore, Fate::DieAfter, Fate::Terminate];
@@ -27,7 +25,7 @@ fn one_stands_still_at_every_point_while_the_other_goes_on() {
         "two operators: {} effects, at which one of them stood still or ended: {} lives in {:.0} s",
         quiet.effects.iter().sum::<usize>(),
         lives.len(),
-        begun.elapsed().as_secs_f64(),
+        turn.elapsed().as_secs_f64(),
     ));
 }
 
@@ -45,7 +43,7 @@ fn both_write_nothing_at_rest() {
 
 #[test]
 fn another_takes_over_at_every_point() {
-    let begun = Instant::now();
+    let turn = Turn::take();
     let plan = |points: &[Point]| Plan::new(points, 5).with(Operators::OneThenAnother);
     let [quiet] = lead_all(&WHOLE_LIFE, vec![plan(&[])]).try_into().ok().expect("one life");
     let points = (0..quiet.effects[0]).map(|number| Point::new(number, Fate::Replace));
@@ -54,6 +52,6 @@ fn another_takes_over_at_every_point() {
     evidence(format_args!(
         "rolling update: at each of {} effects, in {:.0} s",
         lives.len(),
-        begun.elapsed().as_secs_f64()
+        turn.elapsed().as_secs_f64()
     ));
 }
