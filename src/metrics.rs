@@ -193,7 +193,7 @@ impl Metrics {
         self.0.start_latency.observe(latency.as_secs_f64());
     }
 
-    /// So many more snapshots were seen in buckets.
+    /// So many more snapshots were seen in buckets, or told of by notifications.
     pub fn files_arrived(&self, count: u64) {
         self.0.files.inc_by(count);
     }
@@ -361,7 +361,7 @@ impl Inner {
             "From the first sight of a job to its stored session id",
             self.start_latency.clone(),
         );
-        own.register("files", "Snapshots seen in buckets", self.files.clone());
+        own.register("files", "Snapshots seen in buckets or told of by notifications", self.files.clone());
         own.register(
             "billed_seconds",
             "Seconds of sessions, start to end as far as known",

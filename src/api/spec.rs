@@ -50,7 +50,7 @@ const MAX_SECONDS: i64 = 315_360_000;
         name = "Snapshots",
         type_ = "integer",
         json_path = ".status.snapshots.count",
-        description = "Snapshots seen in the bucket"
+        description = "Snapshots that have arrived"
     ),
     printcolumn(
         name = "Last-Snapshot",
