@@ -284,8 +284,12 @@ pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) 
         }
         match sight.listing {
             Listing::None | Listing::CutShort => {}
-            Listing::Seen => known.look = Some(Look { time: now.wall, obstacle: None }),
-            Listing::Obstacle(why) => known.look = Some(Look { time: now.wall, obstacle: Some(why) }),
+            Listing::Seen { whole } => {
+                known.look = Some(Look { time: now.wall, obstacle: None, whole });
+            }
+            Listing::Obstacle(why) => {
+                known.look = Some(Look { time: now.wall, obstacle: Some(why), whole: false });
+            }
         }
         known.look_gate = now.mono + again;
     }

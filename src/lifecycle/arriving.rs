@@ -33,8 +33,11 @@ pub enum Listing {
     /// It was not asked for.
     #[default]
     None,
-    /// It shows what is there.
-    Seen,
+    /// It shows what is there, or something new of it.
+    Seen {
+        /// Whether nothing is left for the next one.
+        whole: bool,
+    },
     /// It ended before it showed anything new; the next one goes on there.
     CutShort,
     /// It cannot be listed, for this reason.
@@ -48,6 +51,8 @@ pub struct Look {
     pub time: Timestamp,
     /// Why nothing could be seen.
     pub obstacle: Option<String>,
+    /// Whether everything was seen, so that what was not found is not there.
+    pub whole: bool,
 }
 
 /// What is to be said of a session's snapshots.
@@ -128,7 +133,7 @@ pub(super) fn look_wait(seen: &Observed, session: &Session) -> Duration {
 }
 
 /// Whether a look that is due can do with what was told: snapshots are, of everybody of whom some are expected, and the bucket
-/// was listed not long ago.
+/// was listed to its end not long ago.
 pub fn can_do_without_listing(seen: &Observed, session: &Session) -> bool {
     let known = seen.known(session);
     let recently =
@@ -136,7 +141,7 @@ pub fn can_do_without_listing(seen: &Observed, session: &Session) -> bool {
     // The doubt is of a steady clock, and the rest of one that may be set back: who is due to be sure, lists.
     let is_in_doubt = known.doubt_gate <= seen.now.mono;
     !is_in_doubt
-        && may_be_listed(known)
+        && known.look.as_ref().is_some_and(|look| look.whole)
         && is_told_of(seen, known)
         && known.listed.is_some_and(recently)
         && user_doubt(seen, session).is_none_or(|wait| !wait.is_zero())
@@ -178,7 +183,6 @@ fn patience_of(seen: &Observed) -> Option<Duration> {
 }
 
 fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
-    let arriving = |message| Some(Judgement { value: Value::True, reason: Reason::Arriving, message });
     let known = seen.known(session);
     let told = known.told.snapshot().map(|(time, _)| stored(time));
     if is_told_of(seen, known) {
@@ -203,7 +207,7 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     let newest = newest(seen, session);
     let late = seen.now.span(&since(seen, session)?, look.time) > patience_of(seen)?;
     match newest {
-        Some(_) if !late => arriving(format!("Snapshots of session {} arrive in the bucket.", name(session))),
+        Some(_) if !late => Some(arriving(session, "")),
         None if !late => None,
         // Somebody has just begun to send: the snapshots follow, or are missed.
         _ if known
@@ -262,9 +266,9 @@ fn users(seen: &Observed, session: &Session) -> Option<Judgement> {
     let patience = patience_of(seen)?;
     // One who never had any is missed when the bucket has none either; who had some may have left without a word.
     let looked = match &known.look {
-        Some(look) if look.obstacle.is_none() => Some(look.time),
-        Some(_) => Some(seen.now.wall),
-        None => None,
+        Some(look) if look.obstacle.is_some() => Some(seen.now.wall),
+        Some(look) if look.whole => Some(look.time),
+        Some(_) | None => None,
     };
     let (mut never, mut no_more) = (Vec::new(), Vec::new());
     for sender in known.told.senders(session.recorder_uid) {
@@ -278,25 +282,24 @@ fn users(seen: &Observed, session: &Session) -> Option<Judgement> {
             Some(_) | None => {}
         }
     }
-    let name = name(session);
-    let (value, reason, message) = if !never.is_empty() {
+    if !never.is_empty() {
         let message = format!(
             "No snapshot of {}, whose video the recorder receives, while others' arrive: either the vendor cannot take \
              one of that video, or word that it ceased was lost.",
             named(&never)
         );
-        (Value::False, Reason::Unknown, message)
-    } else if !no_more.is_empty() {
-        let message = format!(
-            "Snapshots of session {name} arrive in the bucket, but no more of {}, though no word came that that video \
-             ceased.",
-            named(&no_more)
-        );
-        (Value::True, Reason::Arriving, message)
-    } else {
-        (Value::True, Reason::Arriving, format!("Snapshots of session {name} arrive in the bucket."))
-    };
-    Some(Judgement { value, reason, message })
+        return Some(Judgement { value: Value::False, reason: Reason::Unknown, message });
+    }
+    if no_more.is_empty() {
+        return Some(arriving(session, ""));
+    }
+    let but = format!(", but no more of {}, though no word came that that video ceased", named(&no_more));
+    Some(arriving(session, &but))
+}
+
+fn arriving(session: &Session, but: &str) -> Judgement {
+    let message = format!("Snapshots of session {} arrive in the bucket{but}.", name(session));
+    Judgement { value: Value::True, reason: Reason::Arriving, message }
 }
 
 /// `user 7`, `users 7 and 9`, `users 7, 9, 11 and 4 more`.

@@ -8,10 +8,11 @@ use tracing::{debug, info};
 use super::Visit;
 use super::perform::Happened;
 use crate::api::SnapshotJobSpec;
+use crate::api::status::SnapshotsSummary;
 use crate::lifecycle::arriving::{self, Listing, Sight};
 use crate::lifecycle::recovery::Found;
 use crate::lifecycle::timing::CLOCKS_DIFFER;
-use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Search, Tally};
+use crate::snapshots::{Bucket, BucketProblem, Keys, Limits, Location, Look, Search, Tally};
 
 /// What is kept of a job's bucket between visits.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,40 @@ impl Seen {
     /// Whether the last look could list the bucket.
     pub(super) fn can_be_seen(&self) -> bool {
         self.listed && self.problem.is_none()
+    }
+
+    fn tally(&mut self, known: Option<&SnapshotsSummary>) -> &mut Tally {
+        self.tally.get_or_insert_with(|| Tally::resume(known))
+    }
+
+    /// Counts files that were told of, all in this folder of the bucket. Answers how many were not counted before.
+    fn tell(&mut self, files: &[String], folder: Option<&str>, known: Option<&SnapshotsSummary>) -> u64 {
+        let tally = self.tally(known);
+        let before = tally.count();
+        for file in files {
+            // However the vendor writes the folder, the listing's key is this one.
+            let name = file.rsplit_once('/').map_or(file.as_str(), |(_folder, name)| name);
+            match folder {
+                Some(folder) => tally.tell(&format!("{folder}/{name}")),
+                None => tally.tell(name),
+            }
+        }
+        u64::try_from(tally.count() - before).unwrap_or(0)
+    }
+
+    /// What is known after a look, of these sessions and of those before them, whose places are forgotten now.
+    fn sight(&mut self, look: &Look, sids: &[&str]) -> Sight {
+        let seen_something = look.complete || look.arrived > 0;
+        let listing = match &look.problem {
+            _ if seen_something => Listing::Seen { whole: look.complete },
+            Some(problem) => Listing::Obstacle(problem.to_string()),
+            None => Listing::CutShort,
+        };
+        // What was told of is known without the bucket, too.
+        let found = self.tally.as_ref().map(Tally::summary);
+        let found = found.filter(|summary| seen_something || summary.count > 0);
+        self.tally.iter_mut().for_each(|tally| tally.keep_only(sids));
+        Sight { found, listing }
     }
 }
 
@@ -57,20 +92,11 @@ impl Visit<'_> {
             return;
         }
         // Of the session that runs: an edit of the prefix waits for the next one.
-        let folder = self.seen.status.storage.as_ref().and_then(|storage| storage.prefix.clone());
-        let known = &self.seen.status.snapshots;
-        let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
-        let before = tally.count();
-        for file in files {
-            // However the vendor writes the folder, the listing's key is this one.
-            let name = file.rsplit_once('/').map_or(file.as_str(), |(_folder, name)| name);
-            match &folder {
-                Some(folder) => tally.tell(&format!("{folder}/{name}")),
-                None => tally.tell(name),
-            }
-        }
-        self.context.metrics.files_arrived(u64::try_from(tally.count() - before).unwrap_or(0));
-        self.seen.memory.counted = Some(tally.summary());
+        let status = &self.seen.status;
+        let folder = status.storage.as_ref().and_then(|storage| storage.prefix.as_deref());
+        let arrived = self.bucket.tell(&files, folder, status.snapshots.as_ref());
+        self.context.metrics.files_arrived(arrived);
+        self.seen.memory.counted = self.bucket.tally.as_ref().map(Tally::summary);
     }
 
     fn sids(&self) -> Vec<String> {
@@ -123,38 +149,25 @@ impl Visit<'_> {
         self.count_told();
         let sids = self.sids();
         let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
-        let bucket = match self.bucket(&spec).await {
-            Ok(bucket) => bucket,
-            Err(problem) => {
-                // What was told of is known all the same.
-                let found = self.bucket.tally.as_ref().map(Tally::summary);
-                self.bucket.tally.iter_mut().for_each(|tally| tally.keep_only(&sids));
-                let listing = Listing::Obstacle(problem.to_string());
-                self.say_once(Some(problem));
-                return Sight { found, listing };
+        let look = match self.bucket(&spec).await {
+            Ok(bucket) => {
+                self.bucket.listed = true;
+                let tally = self.bucket.tally(self.seen.status.snapshots.as_ref());
+                let look = bucket.look(tally, &sids, Limits::default()).await;
+                debug!(
+                    job = self.stored.full_name(),
+                    arrived = look.arrived,
+                    requests = look.requests,
+                    "looked into the bucket"
+                );
+                self.context.metrics.files_arrived(look.arrived);
+                look
             }
+            Err(problem) => Look { problem: Some(problem), ..Look::default() },
         };
-        let known = &self.seen.status.snapshots;
-        let tally = self.bucket.tally.get_or_insert_with(|| Tally::resume(known.as_ref()));
-        self.bucket.listed = true;
-        let look = bucket.look(tally, &sids, Limits::default()).await;
-        debug!(
-            job = self.stored.full_name(),
-            arrived = look.arrived,
-            requests = look.requests,
-            "looked into the bucket"
-        );
-        self.context.metrics.files_arrived(look.arrived);
-        let summary = tally.summary();
-        tally.keep_only(&sids);
-        let seen_something = look.complete || look.arrived > 0;
-        let listing = match &look.problem {
-            _ if seen_something => Listing::Seen,
-            Some(problem) => Listing::Obstacle(problem.to_string()),
-            None => Listing::CutShort,
-        };
+        let sight = self.bucket.sight(&look, &sids);
         self.say_once(look.problem);
-        Sight { found: (seen_something || summary.count > 0).then_some(summary), listing }
+        sight
     }
 
     async fn bucket(&mut self, spec: &SnapshotJobSpec) -> Result<Bucket, BucketProblem> {
@@ -191,5 +204,73 @@ impl Visit<'_> {
             info!(job = self.stored.full_name(), %problem, "snapshots cannot be counted");
         }
         self.bucket.problem = problem;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SID: &str = "5d3f0a8c1b2e4f605d3f0a8c1b2e4f60";
+    const OVER: &str = "9e8d7c6b5a4938279e8d7c6b5a493827";
+
+    fn file(sid: &str, second: u32) -> String {
+        format!("{sid}_lobby__uid_s_7__uid_e_video_202601010900{second:02}000.jpg")
+    }
+
+    fn refused() -> Look {
+        let problem =
+            BucketProblem::Unsupported("the keys that list the bucket: Secret r does not exist".into());
+        Look { problem: Some(problem), ..Look::default() }
+    }
+
+    #[test]
+    fn what_is_told_of_has_the_key_of_the_listing_however_its_folder_is_written() {
+        for folder in [None, Some("exams/lobby")] {
+            let mut seen = Seen::default();
+            let key = |second| match folder {
+                Some(folder) => format!("{folder}/{}", file(SID, second)),
+                None => file(SID, second),
+            };
+            let told =
+                [file(SID, 1), format!("/exams/lobby/{}", file(SID, 1)), format!("exams/{}", file(SID, 2))];
+            assert_eq!(seen.tell(&told, folder, None), 2);
+            assert_eq!(seen.tell(&told, folder, None), 0);
+            let tally = seen.tally.as_mut().expect("it counts");
+            for second in [1, 2, 3] {
+                tally.see(&key(second));
+            }
+            let summary = tally.summary();
+            assert_eq!((summary.count, summary.last_file), (3, Some(key(3))), "{folder:?}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_cannot_be_opened_hides_nothing_that_was_told_of_and_keeps_nothing_of_what_is_over() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.tell(&[file(OVER, 1), file(OVER, 3), file(SID, 5)], None, None), 3);
+        let sight = seen.sight(&refused(), &[SID]);
+        assert_eq!(sight.found.map(|found| (found.count, found.users.len())), Some((3, 1)));
+        assert!(
+            matches!(sight.listing, Listing::Obstacle(words) if words.contains("Secret r does not exist"))
+        );
+        // The place in the session that is over is forgotten, but for what it came to.
+        assert_eq!(seen.tell(&[file(OVER, 2)], None, None), 0);
+        assert_eq!(seen.tell(&[file(SID, 4)], None, None), 1);
+    }
+
+    #[test]
+    fn who_was_told_nothing_and_sees_nothing_says_nothing() {
+        assert_eq!(Seen::default().sight(&refused(), &[]).found, None);
+        let mut empty = Seen::default();
+        empty.tally(None);
+        assert_eq!(empty.sight(&refused(), &[SID]).found, None);
+        let cut = empty.sight(&Look::default(), &[SID]);
+        assert_eq!((cut.found, cut.listing), (None, Listing::CutShort));
+        let complete = empty.sight(&Look { complete: true, ..Look::default() }, &[SID]);
+        assert_eq!(complete.found.map(|found| found.count), Some(0));
+        assert_eq!(complete.listing, Listing::Seen { whole: true });
+        let part = empty.sight(&Look { arrived: 1, ..refused() }, &[SID]);
+        assert_eq!(part.listing, Listing::Seen { whole: false }, "something arrives, whatever came then");
     }
 }

@@ -19,7 +19,7 @@ use super::problem::BucketProblem;
 const MOST_ACTIVATIONS: u32 = 3;
 
 /// What became of a look.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Look {
     /// How many more snapshots are counted than before.
     pub arrived: u64,

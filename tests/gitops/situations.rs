@@ -132,7 +132,7 @@ pub fn not_found() -> Observed {
 /// Capturing, without a snapshot for ten minutes: the vendor calls the session ready, and no more.
 pub fn without_video() -> Observed {
     with_known(confirmed_for(600), |known, now| {
-        known.look = Some(Look { time: now.wall, obstacle: None });
+        known.look = Some(Look { time: now.wall, obstacle: None, whole: true });
         known.last_status = Some(4);
     })
 }

@@ -307,23 +307,39 @@ async fn what_is_told_of_is_counted_without_listing_the_bucket_again() {
     world.end().await;
 }
 
+/// With keys that the bucket refuses, and with none at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_list_has_the_count_from_notifications() {
     let plan = Plan::new("told-blind").faster(SCALE).operator_argument("--snapshot-status-interval=60s");
     let world = hearing(plan).await;
     world.secret("blind", json!({"accessKey": "nobody", "secretKey": "CANARY7f3a-nothing"})).await;
-    let mut spec = world.spec("lobby");
-    spec["storage"]["readerCredentialsRef"] = json!({"name": "blind"});
-    world.create("lobby", spec).await;
-    let counted = |job: &Value| job["status"]["snapshots"]["count"].as_u64() >= Some(3);
-    let job = world.until("lobby", "three snapshots", SOON, counted).await;
-    assert!(says(&job, "SnapshotsArriving", "True", "Arriving"), "{job:#}");
-    let snapshots = &job["status"]["snapshots"];
-    assert_eq!(snapshots["users"][0]["uid"], 7, "{snapshots:#}");
-    assert_eq!(snapshots["users"][0]["count"], snapshots["count"]);
-    let last = snapshots["lastFile"].as_str().expect("a key");
-    let keys = world.testbed.s3().list(&world.bucket, "lobby/").await.expect("a listing");
-    assert!(keys.iter().any(|key| key == last), "{last} in {keys:?}");
+    world.simulator.join("hall", 7).await.expect("a user joins");
+    let channels = [("lobby", "blind"), ("hall", "missing")];
+    for (channel, reader) in channels {
+        let mut spec = world.spec(channel);
+        spec["storage"]["readerCredentialsRef"] = json!({"name": reader});
+        world.create(channel, spec).await;
+    }
+    for (channel, _) in channels {
+        let counted = |job: &Value| job["status"]["snapshots"]["count"].as_u64() >= Some(3);
+        let job = world.until(channel, "three snapshots", SOON, counted).await;
+        assert!(says(&job, "SnapshotsArriving", "True", "Arriving"), "{job:#}");
+        let snapshots = &job["status"]["snapshots"];
+        assert_eq!(snapshots["users"][0]["uid"], 7, "{snapshots:#}");
+        assert_eq!(snapshots["users"][0]["count"], snapshots["count"]);
+        let last = snapshots["lastFile"].as_str().expect("a key");
+        let keys = world.testbed.s3().list(&world.bucket, &format!("{channel}/")).await.expect("a listing");
+        assert!(keys.iter().any(|key| key == last), "{last} in {keys:?}");
+
+        // What is told of while the stop waits for the last uploads counts, too.
+        let slow = json!({"verb": "stop", "cname": channel, "delayBeforeMs": 1000, "delayAfterMs": 500});
+        world.simulator.fault(slow).await.expect("a fault");
+        world.patch(channel, json!({"spec": {"suspend": true}})).await;
+        let job = world.until_ready_is(channel, "True", "Suspended").await;
+        let keys = world.testbed.s3().list(&world.bucket, &format!("{channel}/")).await.expect("a listing");
+        let there = keys.iter().filter(|key| key.ends_with(".jpg")).count();
+        assert_eq!(job["status"]["snapshots"]["count"], there, "{job:#}");
+    }
     world.end().await;
 }
 

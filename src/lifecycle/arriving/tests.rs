@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(300);
 fn sight(seen: &Observed, newest: Option<i64>) -> Sight {
     let at = |seconds| stored(seen.now.wall - SignedDuration::from_secs(seconds));
     let found = SnapshotsSummary { count: 3, last_time: newest.map(at), ..SnapshotsSummary::default() };
-    Sight { found: Some(found), listing: Listing::Seen }
+    Sight { found: Some(found), listing: Listing::Seen { whole: true } }
 }
 
 /// After a look that finds a newest snapshot of so many seconds ago. The session was confirmed 50 s before `seen`.
@@ -317,7 +317,12 @@ fn listed(mut seen: Observed, at: u64, found: Option<i64>) -> Observed {
         SnapshotsSummary { count: 3, last_time: Some(time(590)), users, ..SnapshotsSummary::default() };
     let today = seen.now;
     seen.now = later(seen_in(SessionState::Running), at).now;
-    answers::looked(&mut seen, 1, Sight { found: Some(found), listing: Listing::Seen }, AGAIN);
+    answers::looked(
+        &mut seen,
+        1,
+        Sight { found: Some(found), listing: Listing::Seen { whole: true } },
+        AGAIN,
+    );
     seen.now = today;
     seen
 }
@@ -331,6 +336,10 @@ fn a_user_whose_video_is_received_is_missed_after_the_same_patience() {
     };
     let blind = |mut seen: Observed| {
         answers::looked(&mut seen, 1, Sight { found: None, listing: Listing::Obstacle("no".into()) }, AGAIN);
+        seen
+    };
+    let in_part = |mut seen: Observed| {
+        answers::looked(&mut seen, 1, Sight { found: None, listing: Listing::Seen { whole: false } }, AGAIN);
         seen
     };
     let (never, no_more) =
@@ -350,6 +359,12 @@ fn a_user_whose_video_is_received_is_missed_after_the_same_patience() {
         ),
         (listed(sending(400, None), 500, None), "False", never, "neither told of nor in the bucket"),
         (listed(sending(400, Some(399)), 500, Some(399)), "False", never, "those are of another time"),
+        (
+            in_part(listed(sending(400, None), 500, None)),
+            "True",
+            "arrive in the bucket.",
+            "what was not seen yet may be that user's",
+        ),
         (blind(sending(400, None)), "False", never, "no look can tell more"),
         (listed(sending(520, None), 600, None), "True", "arrive in the bucket.", "80 s are no reason yet"),
         (
@@ -407,6 +422,9 @@ fn the_bucket_is_listed_when_what_is_told_does_not_do() {
     let mut blind = listed(told_of(), 500, None);
     answers::looked(&mut blind, 1, Sight { found: None, listing: Listing::Obstacle("no".into()) }, AGAIN);
     assert!(!can_do_without_listing(&blind, &session), "it may have been a failure of one moment");
+    let mut in_part = listed(told_of(), 500, None);
+    answers::looked(&mut in_part, 1, Sight { found: None, listing: Listing::Seen { whole: false } }, AGAIN);
+    assert!(!can_do_without_listing(&in_part, &session), "the listing goes on where it ended");
     let mut without_spec =
         with_known(listed(told_of(), 500, None), |known| known.doubt_gate = Duration::ZERO);
     answers::looked(&mut without_spec, 1, Sight::default(), AGAIN);
@@ -447,5 +465,8 @@ fn what_was_counted_is_in_the_status_when_snapshots_begin_to_arrive() {
     assert_eq!(said(&ceased), words("False", "Unknown"));
     let again = told(ceased, &[(600, snapshot())]);
     assert_eq!(count(&counted(again.clone(), 1)), Some(3), "what the look found");
-    assert_eq!(count(&counted(again, 4)), Some(4));
+    let mut over = counted(again, 4);
+    assert_eq!(count(&over), Some(4));
+    over.status.sessions.clear();
+    assert_eq!(count(&counted(over, 6)), Some(6), "no look follows a session that is over");
 }

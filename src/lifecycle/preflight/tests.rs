@@ -304,8 +304,9 @@ fn without_snapshots(mut seen: Observed, seconds: i64) -> Observed {
     (session.start_time, session.confirm_time) = (Some(ago.clone()), Some(ago));
     known.last_status = Some(5);
     let time = seen.now.wall;
-    let looked =
-        |known: &mut crate::lifecycle::observed::Known| known.look = Some(Look { time, obstacle: None });
+    let looked = |known: &mut crate::lifecycle::observed::Known| {
+        known.look = Some(Look { time, obstacle: None, whole: true })
+    };
     let mut seen = with_known(seen, looked);
     report(&mut seen);
     seen
