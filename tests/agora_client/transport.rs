@@ -230,7 +230,7 @@ async fn a_429_slows_what_comes_after_it() {
     assert!(slowed.elapsed().as_millis() >= 290, "{:?}", slowed.elapsed());
 }
 
-/// Everything that is logged.
+/// Everything that is logged, by all tests of this program.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -253,7 +253,10 @@ async fn no_secret_reaches_a_log_or_a_text() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || shared.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For all threads: what another one logs first is asked of its own subscriber whether it is ever of interest.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    // Asks anew of what was logged before there was one.
+    drop(tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new()));
     let spec = spec(APP_ID, |spec| {
         spec["channel"]["encryption"] =
             json!({"mode": "AES128GCM", "secretKeyRef": {"name": "e", "key": "secret"}});
