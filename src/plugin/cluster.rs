@@ -1,6 +1,7 @@
 //! The cluster as the user's kubeconfig shows it: jobs and the Secrets that they name.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use http::{HeaderValue, header};
 use kube::api::ListParams;
@@ -19,11 +20,15 @@ const USER_AGENT: &str = concat!("kubectl-snapshotjob/", env!("CARGO_PKG_VERSION
 /// Jobs of one page of a list; a list of all namespaces may be long.
 const PAGE: u32 = 500;
 
+/// A watch that hears nothing for so long has no connection any more; longer than a watch lasts.
+const SILENCE: Duration = Duration::from_secs(45);
+
 /// The API server and the namespace that is meant.
 #[derive(Clone)]
 pub(super) struct Cluster {
     pub(super) client: Client,
     pub(super) namespace: String,
+    config: Config,
     secrets: SecretReader,
 }
 
@@ -41,12 +46,20 @@ pub(super) async fn connect(place: &Place) -> Result<Cluster, PluginError> {
     .map_err(|error| told(&error))?;
     config.headers.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
     let namespace = place.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|error| told(&error))?;
+    let client = Client::try_from(config.clone()).map_err(|error| told(&error))?;
     let secrets = SecretReader::new(client.clone(), 1);
-    Ok(Cluster { client, namespace, secrets })
+    Ok(Cluster { client, namespace, config, secrets })
 }
 
 impl Cluster {
+    /// A client for a watch, which has to hear of every failure: without kube's silent retries, which take minutes.
+    pub(super) fn impatient_client(&self) -> Result<Client, PluginError> {
+        let mut config = self.config.clone();
+        config.default_retry = false;
+        config.read_timeout = Some(SILENCE);
+        Client::try_from(config).map_err(|error| PluginError::NoCluster(error.to_string()))
+    }
+
     /// One job.
     pub(super) async fn job(&self, name: &str) -> Result<SnapshotJob, PluginError> {
         let jobs: Api<SnapshotJob> = Api::namespaced(self.client.clone(), &self.namespace);

@@ -34,7 +34,9 @@ pub(super) async fn run(cluster: &Cluster, list: &List) -> Result<(), PluginErro
 
 /// Standard output, which somebody may have closed (`| head`); that is no error.
 pub(super) fn print(text: &str) -> Result<(), PluginError> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    let mut output = std::io::stdout().lock();
+    // The last line that `watch` draws has no end, and would come with the next one.
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(PluginError::file("standard output")(error))
         }

@@ -9,6 +9,9 @@ use crate::cluster::client::CallError;
 use crate::snapshots::keys::KeyMissing;
 use crate::snapshots::{BucketProblem, ReadProblem};
 
+/// The API server's code for who it does not know.
+const UNAUTHORIZED: u16 = 401;
+
 /// Why a command came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
@@ -30,6 +33,12 @@ pub enum PluginError {
     #[error("you may not {what}: ask for the role in docs/plugin.md")]
     Forbidden {
         /// What was tried: `get Secret bucket in namespace team`.
+        what: String,
+    },
+    /// The credentials of the kubeconfig are not taken.
+    #[error("could not {what}: the API server does not take your kubeconfig's credentials; log in again")]
+    Unauthenticated {
+        /// What was tried.
         what: String,
     },
     /// The API server refused for another reason, or did not answer.
@@ -92,6 +101,7 @@ impl PluginError {
         let what = what.into();
         match error.status() {
             Some(status) if status.is_forbidden() => Self::Forbidden { what },
+            Some(status) if status.code == UNAUTHORIZED => Self::Unauthenticated { what },
             Some(Status { message, .. }) if !message.is_empty() => {
                 Self::Cluster { what, why: message.clone() }
             }

@@ -1,9 +1,5 @@
 //! Every command in a world where snapshots arrive.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
-use std::sync::mpsc;
-
 use serde_json::{Value, json};
 
 use crate::telling::assert_has;
@@ -106,33 +102,6 @@ async fn doctor_finds_nothing_where_all_is_well_and_bills_nothing() {
     assert_eq!(marks, ["ok   ", "ok   ", "ok   ", "ok   ", "ok   ", "ok   ", "ok   ", "Nothi"], "{text}");
     assert_has(&text, &["a query of the running session", "of 2 users, the newest"]);
     assert_eq!(world.sessions().await.len(), 1, "doctor starts nothing");
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn watch_prints_a_line_for_each_change_where_there_is_no_terminal() {
-    let world = Plan::new("plugin-watch").make().await;
-    let user = User::of(&world).await;
-    let mut watching = user.command(&["watch"]).stdout(Stdio::piped()).spawn().expect("it runs");
-    let (lines, output) = mpsc::channel();
-    let stdout = watching.stdout.take().expect("it is piped");
-    std::thread::spawn(move || {
-        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
-    });
-    world.simulator.join("lobby", 101).await.expect("a user");
-    world.create("lobby", world.spec("lobby")).await;
-    let mut seen = vec![];
-    for phase in ["Pending", "Starting", "Running", "deleted"] {
-        if phase == "deleted" {
-            world.delete("lobby").await;
-        }
-        while !seen.last().is_some_and(|line: &String| line.contains("/lobby") && line.contains(phase)) {
-            seen.push(output.recv_timeout(SOON).unwrap_or_else(|_| panic!("no {phase} in {seen:#?}")));
-        }
-    }
-    watching.kill().expect("it is ended");
-    watching.wait().expect("it has ended");
-    assert!(!seen.concat().contains('\u{1b}'), "{seen:#?}");
     world.end().await;
 }
 

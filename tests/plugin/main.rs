@@ -22,3 +22,4 @@ mod gallery;
 mod opened;
 mod refusals;
 mod user;
+mod watch;

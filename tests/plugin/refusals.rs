@@ -35,6 +35,14 @@ async fn what_is_missing_or_forbidden_is_named_with_what_to_do() {
     let stranger = User::with(&world, "stranger", json!([])).await;
     assert_has(&stranger.refused(&["ls"]), &["you may not list SnapshotJobs in namespace"]);
 
+    // No session was yet, which is when doctor is asked for; the bucket is looked into all the same.
+    let bucket = format!("ok    storage: bucket {} can be listed; there was no session yet", world.bucket);
+    assert_has(&user.run(&["doctor", "lobby"]).1, &[&bucket, "skip  snapshots: no session runs"]);
+    world
+        .secret("bucket", json!({"accessKey": format!("{CANARY}A"), "secretKey": format!("{CANARY}S")}))
+        .await;
+    assert_has(&user.run(&["doctor", "lobby"]).1, &["FAIL  storage", "StorageKeysRefused:"]);
+
     world.delete_secret("bucket").await;
     assert_has(&user.refused(&["pictures", "lobby"]), &["Secret bucket", "does not exist", "create it"]);
     world.secret("bucket", json!({"accessKey": "a"})).await;

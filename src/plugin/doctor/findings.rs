@@ -45,13 +45,25 @@ pub enum Finding {
     NoSession,
     /// The first snapshot is not due yet.
     NotDueYet,
-    /// A session runs and nothing arrives.
-    NothingArrives,
+    /// Nobody in the channel sends video.
+    NoVideo,
+    /// What the vendor uploads does not get into the bucket.
+    UploadFailing,
+    /// The vendor may be moving the session to another server.
+    Failover,
+    /// The recorder leaves the channel, or has left it.
+    RecorderGone,
+    /// The token with which the recorder joined is over.
+    TokenExpired,
+    /// Single users are missed, while others' snapshots arrive.
+    UserMissed,
+    /// A session runs and nothing arrives, for none of these reasons.
+    Unknown,
 }
 
 impl Finding {
     /// All of them, in the order of the checks.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::SecretUnseen,
         Self::SecretUnusable,
         Self::Unauthorized,
@@ -72,15 +84,31 @@ impl Finding {
         Self::Failed,
         Self::NoSession,
         Self::NotDueYet,
-        Self::NothingArrives,
+        Self::NoVideo,
+        Self::UploadFailing,
+        Self::Failover,
+        Self::RecorderGone,
+        Self::TokenExpired,
+        Self::UserMissed,
+        Self::Unknown,
     ];
 
-    /// Whether something is wrong, rather than only worth knowing.
+    /// Whether something is wrong, rather than only worth knowing. A channel without video is no fault of the job.
     pub const fn is_wrong(self) -> bool {
         !matches!(
             self,
-            Self::SecretUnseen | Self::ListingDenied | Self::Suspended | Self::Completed | Self::NotDueYet
+            Self::SecretUnseen
+                | Self::ListingDenied
+                | Self::Suspended
+                | Self::Completed
+                | Self::NotDueYet
+                | Self::NoVideo
         )
+    }
+
+    /// Whether something could not be looked at, so that more may be wrong.
+    pub const fn hides(self) -> bool {
+        matches!(self, Self::SecretUnseen | Self::ListingDenied)
     }
 
     /// The check that finds it.
@@ -102,7 +130,14 @@ impl Finding {
             Self::NotLookedAfter | Self::Suspended | Self::Completed | Self::Failed | Self::NoSession => {
                 Check::Channel
             }
-            Self::NotDueYet | Self::NothingArrives => Check::Snapshots,
+            Self::NotDueYet
+            | Self::NoVideo
+            | Self::UploadFailing
+            | Self::Failover
+            | Self::RecorderGone
+            | Self::TokenExpired
+            | Self::UserMissed
+            | Self::Unknown => Check::Snapshots,
         }
     }
 
@@ -137,7 +172,15 @@ impl Finding {
             Self::Failed => "the job failed, or waits for a person",
             Self::NoSession => "no confirmed session runs at the moment",
             Self::NotDueYet => "a session runs, and its first snapshot is not due yet",
-            Self::NothingArrives => "a session runs, and nothing arrives",
+            Self::NoVideo => "a session runs, and nobody in the channel sends video",
+            Self::UploadFailing => "a session runs, and what Agora takes does not get into the bucket",
+            Self::Failover => "Agora does not know the session at the moment, or moved it to another server",
+            Self::RecorderGone => "the session is ending, or its recorder left the channel",
+            Self::TokenExpired => "the token with which the recorder joined the channel is over",
+            Self::UserMissed => {
+                "Agora receives the video of these users, and no snapshot of them arrives, while others' do"
+            }
+            Self::Unknown => "a session runs, nothing arrives, and why is not known",
         }
     }
 
@@ -179,7 +222,22 @@ impl Finding {
             }
             Self::NoSession => "wait for what the message says; look at the events of the job",
             Self::NotDueYet => "wait one interval and some seconds for the upload",
-            Self::NothingArrives => {
+            Self::NoVideo => {
+                "nothing, if nobody sends video: snapshots follow by themselves; else see that spec.channel.profile and \
+                 encryption are those of the clients, and that spec.subscription lets in who sends"
+            }
+            Self::UploadFailing => {
+                "mend the bucket or its keys; condition StorageWritable may name the cause"
+            }
+            Self::Failover => "wait; after two minutes the operator replaces the session",
+            Self::RecorderGone => "wait; the operator replaces the session",
+            Self::TokenExpired => {
+                "put a new token into the Secret, or the project's appCertificate for the operator to make them"
+            }
+            Self::UserMissed => {
+                "see that their video uses a codec that Agora records; or word that it ceased was lost, and nothing is wrong"
+            }
+            Self::Unknown => {
                 "see that somebody in the channel sends video, that spec.channel.profile, name and encryption are those \
                  of the clients, that spec.subscription lets them in, and that Agora may write to the bucket"
             }

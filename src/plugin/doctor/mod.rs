@@ -4,6 +4,8 @@
 //! is never used, which costs nothing; the bucket is only listed.
 
 mod findings;
+mod snapshots;
+mod storage;
 mod vendor;
 
 pub use findings::Finding;
@@ -11,23 +13,18 @@ pub use findings::Finding;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::age::age;
-use super::bucket::JobBucket;
 use super::cluster::Cluster;
 use super::ls::{condition, print};
-use super::problem::{PluginError, words};
+use super::problem::PluginError;
 use super::reach::Reach;
-use super::snapshots::LIMITS;
 use super::table::plain;
 use crate::agora::material::{Account, Material, MaterialProblem, Secrets, secret_names};
 use crate::api::conditions::{ConditionType, Reason};
 use crate::api::{SnapshotJob, SnapshotJobSpec};
-use crate::lifecycle::timing::Timing;
-use crate::lifecycle::{arriving, recorder};
-use crate::snapshots::{BucketProblem, Inventory, Wanted};
+use crate::lifecycle::recorder;
 
 /// One step of the walk.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -68,7 +65,10 @@ impl Check {
 pub(super) enum Verdict {
     Ok(Check, String),
     Found(Finding, String),
+    /// It could not be looked at.
     Skipped(Check, String),
+    /// There is nothing to look at.
+    Needless(Check, String),
 }
 
 impl Verdict {
@@ -76,10 +76,19 @@ impl Verdict {
         matches!(self, Self::Found(finding, _) if finding.is_wrong())
     }
 
+    /// Whether something may be wrong that could not be looked at.
+    fn hides(&self) -> bool {
+        match self {
+            Self::Skipped(..) => true,
+            Self::Found(finding, _) => finding.hides(),
+            Self::Ok(..) | Self::Needless(..) => false,
+        }
+    }
+
     fn line(&self) -> String {
         let (mark, check, what, advice) = match self {
             Self::Ok(check, what) => ("ok", *check, what, None),
-            Self::Skipped(check, what) => ("skip", *check, what, None),
+            Self::Skipped(check, what) | Self::Needless(check, what) => ("skip", *check, what, None),
             Self::Found(finding, what) => {
                 let mark = if finding.is_wrong() { "FAIL" } else { "note" };
                 (mark, finding.check(), what, Some((finding, finding.advice())))
@@ -105,22 +114,28 @@ pub(super) async fn run(cluster: &Cluster, reach: &Reach, name: &str) -> Result<
         Ok(account) => vendor::ask(reach, &job, account, &cluster.namespace).await?,
         Err(_) => Verdict::Skipped(Check::Vendor, "its Secret is not usable or not seen".into()),
     });
-    let (of_storage, inventory) = look_into_bucket(cluster, reach, &job, now).await?;
+    let (of_storage, inventory) = storage::look(cluster, reach, &job, now).await?;
     verdicts.push(of_storage);
-    verdicts.extend(of_operators_try(&job));
+    verdicts.extend(storage::of_operators_try(&job));
     verdicts.push(of_token(&job, &secrets, &unseen, now));
     verdicts.push(of_quota(&job));
     verdicts.push(of_channel(&job));
-    verdicts.push(of_snapshots(&job, inventory.as_ref(), now));
+    verdicts.push(snapshots::judge(&job, inventory.as_ref(), now));
     for verdict in &verdicts {
         print(&verdict.line())?;
     }
+    print(&format!("{} Nothing was changed and nothing was billed by looking.\n", sum(&verdicts)))?;
+    Ok(!verdicts.iter().any(Verdict::is_wrong))
+}
+
+/// What all steps together came to.
+fn sum(verdicts: &[Verdict]) -> String {
     let wrong = verdicts.iter().filter(|verdict| verdict.is_wrong()).count();
-    print(&match wrong {
-        0 => "Nothing is wrong. Nothing was changed and nothing was billed by looking.\n".to_owned(),
-        wrong => format!("{wrong} wrong. Nothing was changed and nothing was billed by looking.\n"),
-    })?;
-    Ok(wrong == 0)
+    match wrong {
+        0 if verdicts.iter().any(Verdict::hides) => "Nothing is wrong in what could be looked at.".to_owned(),
+        0 => "Nothing is wrong.".to_owned(),
+        wrong => format!("{wrong} wrong."),
+    }
 }
 
 /// The Secrets of the job, and the names of those that the user may not read.
@@ -201,63 +216,6 @@ fn of_secrets(
     verdicts
 }
 
-async fn look_into_bucket(
-    cluster: &Cluster,
-    reach: &Reach,
-    job: &SnapshotJob,
-    now: Timestamp,
-) -> Result<(Verdict, Option<Inventory>), PluginError> {
-    let mut inventory = Inventory::new(Wanted { user: None, since: now.checked_sub(patience(job)).ok() });
-    let looked = match JobBucket::open(cluster, reach, job).await {
-        Ok(bucket) => bucket.look(job, &mut inventory, LIMITS).await.map(|_| ()),
-        Err(error) => Err(error),
-    };
-    let skipped = |what: String| (Verdict::Skipped(Check::Storage, what), None);
-    Ok(match looked {
-        Ok(()) => {
-            let bucket = &job.spec.storage.bucket;
-            let verdict = match super::bucket::sids(job).is_empty() {
-                true => Verdict::Skipped(
-                    Check::Storage,
-                    format!("bucket {bucket} was not asked, for there was no session yet to look for"),
-                ),
-                false => Verdict::Ok(Check::Storage, format!("bucket {bucket} can be listed")),
-            };
-            (verdict, Some(inventory))
-        }
-        Err(PluginError::Bucket(problem)) => (Verdict::Found(of_bucket(&problem), words(&problem)), None),
-        // Told among the Secrets.
-        Err(
-            error @ (PluginError::Forbidden { .. } | PluginError::NoSecret { .. } | PluginError::Keys(_)),
-        ) => skipped(error.to_string()),
-        Err(error) => return Err(error),
-    })
-}
-
-fn of_bucket(problem: &BucketProblem) -> Finding {
-    match problem {
-        BucketProblem::AccessDenied(_) | BucketProblem::NoStartAfter => Finding::ListingDenied,
-        BucketProblem::WrongKeys(_) => Finding::StorageKeysRefused,
-        BucketProblem::NoSuchBucket(_) | BucketProblem::WrongRegion(_) => Finding::BucketNotFound,
-        BucketProblem::Throttled(_)
-        | BucketProblem::Unreachable
-        | BucketProblem::TimedOut
-        | BucketProblem::Fault(_)
-        | BucketProblem::Unsupported(_) => Finding::StorageUnreachable,
-    }
-}
-
-/// What the operator found when it tried the bucket with the keys that write; here it was listed with those that read.
-fn of_operators_try(job: &SnapshotJob) -> Option<Verdict> {
-    let reason = condition(job, ConditionType::StorageWritable).map(|found| Reason::parse(&found.reason))?;
-    let finding = match reason {
-        Some(Reason::WrongStorageKeys) => Finding::StorageKeysRefused,
-        Some(Reason::NoSuchBucket | Reason::WrongStorageRegion) => Finding::BucketNotFound,
-        Some(_) | None => Finding::StorageNotWritable,
-    };
-    condition_is(job, ConditionType::StorageWritable, finding)
-}
-
 fn condition_is(job: &SnapshotJob, kind: ConditionType, finding: Finding) -> Option<Verdict> {
     let found = condition(job, kind).filter(|condition| condition.status == "False")?;
     Some(Verdict::Found(finding, format!("{}: {}", found.reason, found.message)))
@@ -313,52 +271,6 @@ fn of_channel(job: &SnapshotJob) -> Verdict {
     Verdict::Found(finding, told)
 }
 
-/// So long a snapshot may be late for the operator, too.
-fn patience(job: &SnapshotJob) -> SignedDuration {
-    let patience = arriving::patience(&job.spec, &Timing::default());
-    patience.try_into().unwrap_or(SignedDuration::MAX)
-}
-
-fn of_snapshots(job: &SnapshotJob, inventory: Option<&Inventory>, now: Timestamp) -> Verdict {
-    if let Some(verdict) = condition_is(job, ConditionType::SnapshotsArriving, Finding::NothingArrives) {
-        return verdict;
-    }
-    let Some(inventory) = inventory else {
-        // The operator knows from notifications, or reads with other keys.
-        let arriving = condition(job, ConditionType::SnapshotsArriving);
-        return match arriving.filter(|condition| condition.status == "True") {
-            Some(arriving) => Verdict::Ok(Check::Snapshots, arriving.message.clone()),
-            None => Verdict::Skipped(Check::Snapshots, "the bucket could not be looked into".into()),
-        };
-    };
-    if let Some(newest) = inventory.newest() {
-        let users = inventory.users().len();
-        let plural = if users == 1 { "" } else { "s" };
-        let ago = age(newest.taken, now);
-        return Verdict::Ok(Check::Snapshots, format!("of {users} user{plural}, the newest {ago} ago"));
-    }
-    let sessions = job.status.iter().flat_map(|status| &status.sessions);
-    let confirmed = sessions.filter_map(|session| session.confirm_time.as_ref()).map(|time| time.0).min();
-    let Some(confirmed) = confirmed else {
-        return Verdict::Skipped(Check::Snapshots, "no session runs, so none are expected".into());
-    };
-    let running = now.duration_since(confirmed);
-    match running < patience(job) {
-        true => Verdict::Found(
-            Finding::NotDueYet,
-            format!("the session was confirmed {} ago", age(confirmed, now)),
-        ),
-        false => Verdict::Found(
-            Finding::NothingArrives,
-            format!(
-                "none in the last {}, though the session was confirmed {} ago",
-                super::age::span(patience(job).as_secs()),
-                age(confirmed, now)
-            ),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -366,7 +278,7 @@ mod tests {
     use super::*;
 
     /// A job that says this: type, status and reason of each condition.
-    fn job(suspend: bool, conditions: &[[&str; 3]]) -> SnapshotJob {
+    pub(super) fn job(suspend: bool, conditions: &[[&str; 3]]) -> SnapshotJob {
         let conditions: Vec<_> = conditions
             .iter()
             .map(|[kind, status, reason]| {
@@ -384,42 +296,32 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_found_of_the_bucket_is_told_by_its_cause() {
-        for (status, reason, expected) in [
-            ("False", "WrongStorageKeys", Some(Finding::StorageKeysRefused)),
-            ("False", "StorageAccessDenied", Some(Finding::StorageNotWritable)),
-            ("False", "NoSuchBucket", Some(Finding::BucketNotFound)),
-            ("False", "WrongStorageRegion", Some(Finding::BucketNotFound)),
-            ("False", "OfANewerOperator", Some(Finding::StorageNotWritable)),
-            ("True", "Writable", None),
-            ("Unknown", "StorageUnreachable", None),
+    fn nothing_is_wrong_only_where_everything_was_looked_at() {
+        let ok = || Verdict::Ok(Check::Vendor, "w".into());
+        let found = |finding| Verdict::Found(finding, "w".into());
+        let in_part = "Nothing is wrong in what could be looked at.";
+        for (verdict, expected) in [
+            (ok(), "Nothing is wrong."),
+            (Verdict::Needless(Check::Snapshots, "w".into()), "Nothing is wrong."),
+            (found(Finding::NotDueYet), "Nothing is wrong."),
+            (found(Finding::NoVideo), "Nothing is wrong."),
+            (Verdict::Skipped(Check::Token, "w".into()), in_part),
+            (found(Finding::SecretUnseen), in_part),
+            (found(Finding::ListingDenied), in_part),
+            (found(Finding::UploadFailing), "1 wrong."),
         ] {
-            let found = of_operators_try(&job(false, &[["StorageWritable", status, reason]]));
-            let finding = found.map(|found| match found {
-                Verdict::Found(finding, words) if words == format!("{reason}: m") => finding,
-                other => panic!("{}", other.line()),
-            });
-            assert_eq!(finding, expected, "{reason}");
+            let line = verdict.line();
+            assert_eq!(sum(&[ok(), verdict, ok()]), expected, "{line}");
         }
-    }
-
-    #[test]
-    fn who_may_not_look_into_the_bucket_hears_what_the_operator_knows() {
-        let verdict = |status| {
-            of_snapshots(&job(false, &[["SnapshotsArriving", status, "r"]]), None, Timestamp::UNIX_EPOCH)
-        };
-        assert!(matches!(verdict("True"), Verdict::Ok(Check::Snapshots, words) if words == "m"));
-        assert!(matches!(verdict("Unknown"), Verdict::Skipped(Check::Snapshots, _)));
-        assert!(
-            matches!(verdict("False"), Verdict::Found(Finding::NothingArrives, words) if words == "r: m")
-        );
+        let both = [found(Finding::Failed), found(Finding::SecretUnseen), found(Finding::Unknown)];
+        assert_eq!(sum(&both), "2 wrong.");
     }
 
     #[test]
     fn a_channel_in_which_a_session_is_and_the_others() {
         let found = |suspend, conditions: &[[&str; 3]]| match of_channel(&job(suspend, conditions)) {
             Verdict::Found(finding, _) => Some(finding),
-            Verdict::Ok(..) | Verdict::Skipped(..) => None,
+            Verdict::Ok(..) | Verdict::Skipped(..) | Verdict::Needless(..) => None,
         };
         for (conditions, expected) in [
             (&[][..], Some(Finding::NotLookedAfter)),

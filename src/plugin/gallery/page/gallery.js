@@ -120,7 +120,11 @@ function showUsers(users) {
 
 function add(uid, at) {
   const image = make('img', { width: 320, height: 180, loading: 'lazy', decoding: 'async' });
-  image.addEventListener('error', () => image.classList.add('broken'));
+  image.addEventListener('error', () => {
+    image.classList.add('broken');
+    // One who has left has no newer one: what could not be had is asked for again with the next answer.
+    card.shown = null;
+  });
   image.addEventListener('load', () => image.classList.remove('broken'));
   const age = make('time', { className: 'age' });
   const count = make('span', { className: 'dim' });

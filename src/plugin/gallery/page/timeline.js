@@ -31,6 +31,8 @@ export class TimeLine {
   #passed = false;
   /** What was asked for by key or button, one after the other. */
   #turn = Promise.resolve();
+  /** Images that could not be had. */
+  #failed = new Set();
   /** Whether the slider is being moved. */
   #seeking = false;
   #section = id('timeline');
@@ -60,7 +62,10 @@ export class TimeLine {
       const time = Number(this.#jump.value);
       this.#inTurn(() => this.#goTo(time));
     });
-    this.#large.addEventListener('error', () => this.#missing(true));
+    this.#large.addEventListener('error', () => {
+      this.#failed.add(this.#large);
+      this.#missing(true);
+    });
     this.#large.addEventListener('load', () => this.#missing(false));
   }
 
@@ -82,6 +87,7 @@ export class TimeLine {
   async update(user, interval) {
     this.#user = user;
     this.#interval = interval;
+    this.#retry();
     this.#tellBounds();
     if (this.#loading || !(this.#times.at(-1) < user.newest)) return;
     if (!this.#following) return this.#fill();
@@ -95,6 +101,15 @@ export class TimeLine {
     if (this.#times.at(-1) < user.newest) return this.#end('newest');
     this.#choose(this.#times.at(-1), { follow: true });
     this.#reveal(this.#items.at(-1), 'end');
+  }
+
+  /** Asks once more for what could not be had; what is out of sight waits until it is not. */
+  #retry() {
+    const failed = [...this.#failed];
+    this.#failed.clear();
+    for (const image of failed) {
+      if (image.isConnected) image.src = image.getAttribute('src');
+    }
   }
 
   /** A piece of the time line: the newest before a time, or the oldest after one. */
@@ -211,7 +226,11 @@ export class TimeLine {
       loading: 'lazy',
       decoding: 'async',
     });
-    image.addEventListener('error', () => image.classList.add('broken'));
+    image.addEventListener('error', () => {
+      this.#failed.add(image);
+      image.classList.add('broken');
+    });
+    image.addEventListener('load', () => image.classList.remove('broken'));
     image.src = source(this.#user.uid, taken);
     const time = make('time', { dateTime: new Date(taken).toISOString() }, timeOfDay(taken));
     return make('li', {}, make('button', { type: 'button', className: 'thumb', tabIndex: -1 }, image, time));
