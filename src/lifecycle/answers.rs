@@ -273,7 +273,9 @@ pub fn orphaned(seen: &mut Observed, attempt: i64, cause: OrphanCause) -> Vec<No
 
 /// A look into the bucket: what was found over all sessions, and when to look again.
 pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) {
-    let now = seen.now;
+    let (now, look_first) = (seen.now, seen.timing.look_first);
+    // The rest of what a look found a part of tells whether anybody is missed.
+    let goes_on = sight.listing == Listing::Seen { whole: false };
     if let Some((_, known)) = seen.session_mut(attempt) {
         if sight.listing != Listing::None {
             known.listed = Some(now.mono);
@@ -291,7 +293,7 @@ pub fn looked(seen: &mut Observed, attempt: i64, sight: Sight, again: Duration) 
                 known.look = Some(Look { time: now.wall, obstacle: Some(why), whole: false });
             }
         }
-        known.look_gate = now.mono + again;
+        known.look_gate = now.mono + if goes_on { again.min(look_first) } else { again };
     }
     if let Some(found) = sight.found {
         seen.status.snapshots = Some(found);

@@ -217,6 +217,8 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
         {
             None
         }
+        // What the look has not come to yet may be newer.
+        _ if !look.whole => None,
         newest => Some(missing(seen, session, newest.as_ref())),
     }
 }
@@ -265,11 +267,11 @@ fn users(seen: &Observed, session: &Session) -> Option<Judgement> {
     let known = seen.known(session);
     let patience = patience_of(seen)?;
     // One who never had any is missed when the bucket has none either; who had some may have left without a word.
-    let looked = match &known.look {
-        Some(look) if look.obstacle.is_some() => Some(seen.now.wall),
-        Some(look) if look.whole => Some(look.time),
-        Some(_) | None => None,
-    };
+    let looked = known.look.as_ref().map(|look| match look.obstacle {
+        Some(_) => seen.now.wall,
+        None => look.time,
+    });
+    let is_cut_short = known.look.as_ref().is_some_and(|look| look.obstacle.is_none() && !look.whole);
     let (mut never, mut no_more) = (Vec::new(), Vec::new());
     for sender in known.told.senders(session.recorder_uid) {
         match newest_of(seen, &sender) {
@@ -281,6 +283,11 @@ fn users(seen: &Observed, session: &Session) -> Option<Judgement> {
             }
             Some(_) | None => {}
         }
+    }
+    if !never.is_empty() && is_cut_short {
+        // What it has not come to yet may be theirs: what was said holds, if anything was.
+        let is_said = conditions::get(&seen.status, ConditionType::SnapshotsArriving).is_some();
+        return (!is_said).then(|| arriving(session, ""));
     }
     if !never.is_empty() {
         let message = format!(

@@ -106,7 +106,7 @@ prop_compose! {
             last_answer: some[3].then(|| ago(6)),
             highest_status: highest,
             last_status: highest,
-            look: some[1].then(|| Look { time: now.wall, obstacle: some[0].then(|| "no keys".to_owned()), whole: !some[0] }),
+            look: some[1].then(|| Look { time: now.wall, obstacle: some[0].then(|| "no keys".to_owned()), whole: some[2] }),
             last_alive: some[3].then_some(now.wall),
             ending_since: some[2].then(|| ago(7)),
             ..Known::found(session.clone(), &now)

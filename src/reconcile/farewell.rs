@@ -29,7 +29,11 @@ pub fn to_gone(context: &Arc<Context>, uid: &str) {
 
 /// Ends what a vanished job has running, within the bounds of a deletion, and forgets it. At once if nothing runs.
 pub async fn to(context: &Context, uid: &str) {
-    let Some(remembered) = context.memories.get(uid) else { return };
+    let Some(remembered) = context.memories.get(uid) else {
+        // A notification may have come after it was let go of.
+        context.hearsay.forget(uid);
+        return;
+    };
     let job = {
         let mut remembered = remembered.lock().await;
         if remembered.farewell {

@@ -18,7 +18,7 @@ const MOST_SIDS: usize = 16;
 
 /// So many snapshots of one session bring a visit that counts them ...
 const ENOUGH_SNAPSHOTS: usize = 1_000;
-/// ... and beyond these they are not kept: the next look into the bucket finds them.
+/// ... and beyond these, of all sessions of a job, they are not kept: the next look into the bucket finds them.
 const MOST_SNAPSHOTS: usize = 10_000;
 
 /// Everything that was told. Cheap to clone; all clones are one.
@@ -55,8 +55,9 @@ impl Hearsay {
                 FileName::parse(file).filter(|name| name.sid.eq_ignore_ascii_case(&tiding.sid))
         {
             told.took(i64::from(name.user), name.taken);
+            let kept: usize = heard.snapshots.values().map(Vec::len).sum();
             let snapshots = heard.snapshots.entry(tiding.sid.clone()).or_default();
-            if snapshots.len() < MOST_SNAPSHOTS {
+            if kept < MOST_SNAPSHOTS {
                 snapshots.push(file.clone());
             }
             matters |= snapshots.len() == ENOUGH_SNAPSHOTS;
@@ -184,6 +185,14 @@ mod tests {
         assert_eq!(drained(&mut wakes), 1, "as many as fill a look");
         assert_eq!(hearsay.snapshots("u", &[sid.into()]).len(), MOST_SNAPSHOTS);
         assert!(hearsay.snapshots("u", &[sid.into()]).is_empty());
+
+        let other = sid.replace('1', "e");
+        for second in 1..=MOST_SNAPSHOTS as i64 {
+            let file = file(second).replace(sid, &other);
+            hearsay.hear("u", &job(), &tiding(&other, second, Event::Snapshot { file }));
+        }
+        hear(1);
+        assert!(hearsay.snapshots("u", &[sid.into()]).is_empty(), "many sids have no more than one");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use jiff::{SignedDuration, Timestamp};
 
 use super::file_name::{FileName, time_in_name};
-use super::ledger::{Cuts, Ledger, Next, has_below};
+use super::ledger::{Cuts, Ledger, Next};
 use super::tally::{AFTER, LATE, split, time_of};
 
 /// Which snapshots are wanted.
@@ -133,10 +133,6 @@ impl Ledger for Inventory {
     fn count(&self) -> i64 {
         let count: usize = self.sequences.values().map(|sequence| sequence.times.len()).sum();
         i64::try_from(count).unwrap_or(i64::MAX)
-    }
-
-    fn knows(&self, prefix: &str) -> bool {
-        has_below(&self.sequences, prefix)
     }
 
     fn cuts(&mut self) -> &mut Cuts {

@@ -16,9 +16,6 @@ pub trait Ledger {
     /// How many snapshots are noted.
     fn count(&self) -> i64;
 
-    /// Whether anything is known below this prefix.
-    fn knows(&self, prefix: &str) -> bool;
-
     /// Where the looks so far were cut off.
     fn cuts(&mut self) -> &mut Cuts;
 
@@ -48,9 +45,4 @@ impl Cuts {
     pub(super) fn forget(&mut self, over: impl Fn(&str) -> bool) {
         self.0.retain(|prefix, _| !over(prefix));
     }
-}
-
-/// Whether there is a sequence, each kept by what its keys begin with, below this prefix.
-pub(super) fn has_below<S>(sequences: &BTreeMap<String, S>, prefix: &str) -> bool {
-    sequences.range(prefix.to_owned()..).next().is_some_and(|(stem, _)| stem.starts_with(prefix))
 }

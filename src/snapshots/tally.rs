@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::file_name::{FileName, time_from_name, time_in_name};
 pub use super::ledger::Next;
-use super::ledger::{Cuts, Ledger, has_below};
+use super::ledger::{Cuts, Ledger};
 use crate::api::status::{SnapshotsSummary, UserSnapshots};
 
 /// A snapshot that is uploaded later than this after a newer one of the same user is not counted. The vendor uploads
@@ -28,7 +28,7 @@ const MOST_RECENT: usize = 1_200;
 /// The status shows so many users, those with the newest snapshots.
 pub const MOST_USERS: usize = 20;
 
-/// Sequences that are remembered for one job; users beyond them are not counted.
+/// Sequences that are remembered for one job. Beyond them those with the oldest snapshots are folded.
 const MOST_SEQUENCES: usize = 2_000;
 
 /// Ends of keys of one sequence: digits of the time, a dot, an extension.
@@ -43,7 +43,6 @@ pub struct Tally {
     before: Before,
     sequences: BTreeMap<String, Sequence>,
     cuts: Cuts,
-    overflowed: bool,
 }
 
 /// What had been counted when this tally began, and what was folded into it since.
@@ -111,18 +110,11 @@ impl Tally {
         self.cuts.forget(over);
     }
 
-    /// Whether there were too many users to count all.
-    pub fn overflowed(&self) -> bool {
-        self.overflowed
-    }
-
     /// Counts a snapshot that was told of, unless it was counted before. A listing does not pass over what lies between
     /// those that were told of.
     pub fn tell(&mut self, key: &str) {
-        if let (Some((stem, _)), Some(name)) = (split(key), FileName::parse(key))
-            && let Some(sequence) = self.sequence(stem, i64::from(name.user))
-        {
-            sequence.note(name.taken);
+        if let (Some((stem, _)), Some(name)) = (split(key), FileName::parse(key)) {
+            self.sequence(stem, i64::from(name.user)).note(name.taken);
         }
     }
 
@@ -137,22 +129,28 @@ impl Tally {
                 None => Next::After(format!("{stem}{AFTER}")),
             };
         };
-        match self.sequence(stem, i64::from(name.user)) {
-            Some(sequence) => sequence.see(stem, name.taken),
-            None => Next::After(format!("{stem}{AFTER}")),
-        }
+        self.sequence(stem, i64::from(name.user)).see(stem, name.taken)
     }
 
-    /// The sequence of this stem, begun if there is none and room for it.
-    fn sequence(&mut self, stem: &str, user: i64) -> Option<&mut Sequence> {
-        if !self.sequences.contains_key(stem) {
-            if self.sequences.len() >= MOST_SEQUENCES {
-                self.overflowed = true;
-                return None;
-            }
-            self.sequences.insert(stem.to_owned(), Sequence::begin(user, self.before.counted_until(user)));
+    /// The sequence of this stem, begun if there is none.
+    fn sequence(&mut self, stem: &str, user: i64) -> &mut Sequence {
+        if self.sequences.len() >= MOST_SEQUENCES && !self.sequences.contains_key(stem) {
+            self.fold_oldest();
         }
-        self.sequences.get_mut(stem)
+        let before = &self.before;
+        self.sequences
+            .entry(stem.to_owned())
+            .or_insert_with(|| Sequence::begin(user, before.counted_until(user)))
+    }
+
+    /// Folds the sequence whose newest snapshot is the oldest one: most likely of somebody who left.
+    fn fold_oldest(&mut self) {
+        let oldest = self.sequences.iter().min_by_key(|(_, sequence)| sequence.newest);
+        if let Some(stem) = oldest.map(|(stem, _)| stem.clone())
+            && let Some(sequence) = self.sequences.remove(&stem)
+        {
+            self.before.add(BTreeMap::from([(stem, sequence)]));
+        }
     }
 
     fn folded(mut self) -> Before {
@@ -164,10 +162,6 @@ impl Tally {
 impl Ledger for Tally {
     fn count(&self) -> i64 {
         Self::count(self)
-    }
-
-    fn knows(&self, prefix: &str) -> bool {
-        has_below(&self.sequences, prefix)
     }
 
     fn cuts(&mut self) -> &mut Cuts {

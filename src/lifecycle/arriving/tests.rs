@@ -386,6 +386,9 @@ fn a_user_whose_video_is_received_is_missed_after_the_same_patience() {
         assert_eq!(is, status, "{why}: {words}");
         assert!(words.contains(part), "{why}: {part:?} in {words:?}");
     }
+    let mut missed = listed(sending(400, None), 500, None);
+    report(&mut missed);
+    assert_eq!(message(in_part(missed)).0, "False", "nor does a look at a part take back what was said");
     let gone = told(sending(400, None), &[(450, Event::Video { user: 7, received: false })]);
     assert_eq!(message(listed(gone, 600, None)).0, "True", "the user pauses");
 }
@@ -402,6 +405,26 @@ fn a_look_tells_whether_a_user_is_missed_and_one_that_shows_nothing_is_not_repea
     answers::looked(&mut cut, 1, Sight { found: None, listing: Listing::CutShort }, AGAIN);
     assert_eq!(wait(&cut), AGAIN);
     assert_eq!(wait(&listed(sending(400, Some(590)), 590, None)), AGAIN - Duration::from_secs(10));
+}
+
+#[test]
+fn a_look_at_a_part_decides_nothing_and_is_soon_followed_by_the_rest() {
+    let part = |found: i64| Sight {
+        found: Some(SnapshotsSummary {
+            count: 1,
+            last_time: Some(stored(now().wall + SignedDuration::from_secs(found))),
+            ..SnapshotsSummary::default()
+        }),
+        listing: Listing::Seen { whole: false },
+    };
+    let mut seen = later(seen_in(SessionState::Running), 600);
+    answers::looked(&mut seen, 1, part(400), AGAIN);
+    report(&mut seen);
+    assert_eq!(said(&seen), None, "newer ones may stand further on");
+    assert_eq!(look_wait(&seen, &session(SessionState::Running)), seen.timing.look_first);
+    answers::looked(&mut seen, 1, part(595), AGAIN);
+    report(&mut seen);
+    assert_eq!(said(&seen), words("True", "Arriving"));
 }
 
 #[test]

@@ -107,11 +107,19 @@ fn users_are_bounded_and_too_many_are_told() {
     for user in 0..2_000 {
         tally.see(&key(user, 0));
     }
-    assert!(!tally.overflowed());
-    let Next::After(place) = tally.see(&key(2_000, 0)) else { panic!("one too many") };
-    assert!(tally.overflowed() && tally.count() == 2_000);
-    assert!(place > key(2_000, 0) && place < key(2_001, 0));
+    assert_eq!(tally.see(&key(2_000, 10_000)), Next::Key);
+    assert_eq!((tally.count(), tally.sequences.len()), (2_001, MOST_SEQUENCES));
     assert_eq!(tally.summary().users.len(), MOST_USERS);
+    assert_eq!(tally.summary().users[0].uid, 2_000, "the newest one is shown");
+    for _ in 0..3 {
+        for user in 0..2_000 {
+            tally.see(&key(user, 0));
+        }
+        tally.see(&key(2_000, 10_000));
+    }
+    assert_eq!(tally.count(), 2_001, "nobody is counted twice");
+    tally.see(&key(0, 20_000));
+    assert_eq!(tally.count(), 2_002, "who was folded goes on");
 }
 
 #[test]
