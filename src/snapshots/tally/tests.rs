@@ -102,7 +102,7 @@ fn memory_per_user_is_bounded() {
 }
 
 #[test]
-fn users_are_bounded_and_too_many_are_told() {
+fn sequences_are_bounded_and_everybody_is_counted_once() {
     let mut tally = Tally::default();
     for user in 0..2_000 {
         tally.see(&key(user, 0));
