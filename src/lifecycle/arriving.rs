@@ -223,11 +223,6 @@ fn judge(seen: &Observed, session: &Session) -> Option<Judgement> {
     }
 }
 
-/// Whether nothing is known that keeps the bucket from being listed.
-fn may_be_listed(known: &Known) -> bool {
-    known.look.as_ref().is_none_or(|look| look.obstacle.is_none())
-}
-
 /// Whether a snapshot was told of so short a time ago that the next one is not missed.
 fn is_told_of(seen: &Observed, known: &Known) -> bool {
     let age = known.told.snapshot().map(|(time, _)| seen.now.span(&stored(time), seen.now.wall));
@@ -255,7 +250,7 @@ fn user_doubt(seen: &Observed, session: &Session) -> Option<Duration> {
         let is_decided = listed_for.is_some_and(|listed| sent_for.saturating_sub(listed) >= limit);
         (!is_decided).then(|| limit.saturating_sub(sent_for))
     };
-    if !may_be_listed(known) || !is_told_of(seen, known) {
+    if known.look.as_ref().is_some_and(|look| look.obstacle.is_some()) || !is_told_of(seen, known) {
         return None;
     }
     let senders = known.told.senders(session.recorder_uid);
@@ -284,24 +279,29 @@ fn users(seen: &Observed, session: &Session) -> Option<Judgement> {
             Some(_) | None => {}
         }
     }
-    if !never.is_empty() && is_cut_short {
+    if never.is_empty() {
+        let but = match no_more.as_slice() {
+            [] => String::new(),
+            users => format!(", but no more of {}, though no word came that that video ceased", named(users)),
+        };
+        return Some(arriving(session, &but));
+    }
+    if is_cut_short {
         // What it has not come to yet may be theirs: what was said holds, if anything was.
         let is_said = conditions::get(&seen.status, ConditionType::SnapshotsArriving).is_some();
         return (!is_said).then(|| arriving(session, ""));
     }
-    if !never.is_empty() {
-        let message = format!(
-            "No snapshot of {}, whose video the recorder receives, while others' arrive: either the vendor cannot take \
-             one of that video, or word that it ceased was lost.",
-            named(&never)
-        );
-        return Some(Judgement { value: Value::False, reason: Reason::Unknown, message });
-    }
-    if no_more.is_empty() {
-        return Some(arriving(session, ""));
-    }
-    let but = format!(", but no more of {}, though no word came that that video ceased", named(&no_more));
-    Some(arriving(session, &but))
+    let message = format!(
+        "No snapshot of {}, whose video the recorder receives, while others' arrive: either the vendor cannot take one of \
+         that video, or word that it ceased was lost.",
+        named(&never)
+    );
+    Some(Judgement { value: Value::False, reason: Reason::Unknown, message })
+}
+
+/// Whether these words of ours are of single users who are missed, while others' snapshots arrive.
+pub fn misses_users(message: &str) -> bool {
+    message.starts_with("No snapshot of user")
 }
 
 fn arriving(session: &Session, but: &str) -> Judgement {

@@ -84,7 +84,8 @@ impl Tally {
 
     /// The count so far, as the status shows it.
     pub fn summary(&self) -> SnapshotsSummary {
-        let totals = self.clone().folded();
+        let mut totals = self.before.clone();
+        totals.add(&self.sequences);
         let mut users: Vec<_> = totals
             .users
             .into_iter()
@@ -106,7 +107,7 @@ impl Tally {
     pub fn keep_only(&mut self, sids: &[&str]) {
         let over = |key: &str| !sids.iter().any(|sid| belongs_to(key, sid));
         let gone: BTreeMap<_, _> = self.sequences.extract_if(.., |stem, _| over(stem)).collect();
-        self.before.add(gone);
+        self.before.add(&gone);
         self.cuts.forget(over);
     }
 
@@ -149,13 +150,8 @@ impl Tally {
         if let Some(stem) = oldest.map(|(stem, _)| stem.clone())
             && let Some(sequence) = self.sequences.remove(&stem)
         {
-            self.before.add(BTreeMap::from([(stem, sequence)]));
+            self.before.add([(&stem, &sequence)]);
         }
-    }
-
-    fn folded(mut self) -> Before {
-        self.before.add(std::mem::take(&mut self.sequences));
-        self.before
     }
 }
 
@@ -179,7 +175,7 @@ impl Before {
         known.or(self.unlisted_until).unwrap_or(Timestamp::MIN)
     }
 
-    fn add(&mut self, sequences: BTreeMap<String, Sequence>) {
+    fn add<'a>(&mut self, sequences: impl IntoIterator<Item = (&'a String, &'a Sequence)>) {
         for (stem, sequence) in sequences {
             let count = sequence.count();
             if count == 0 {

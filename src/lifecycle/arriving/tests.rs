@@ -385,6 +385,7 @@ fn a_user_whose_video_is_received_is_missed_after_the_same_patience() {
         let (is, words) = message(seen);
         assert_eq!(is, status, "{why}: {words}");
         assert!(words.contains(part), "{why}: {part:?} in {words:?}");
+        assert_eq!(misses_users(&words), part == never, "{why}: {words:?}");
     }
     let mut missed = listed(sending(400, None), 500, None);
     report(&mut missed);

@@ -12,9 +12,6 @@ use crate::plugin::age::{age, span};
 use crate::plugin::ls::condition;
 use crate::snapshots::Inventory;
 
-/// How the operator's words begin where single users are missed, while others' snapshots arrive.
-const USER_MISSED: &str = "No snapshot of user";
-
 /// So long a snapshot may be late for the operator, too.
 pub(super) fn patience(job: &SnapshotJob) -> SignedDuration {
     let patience = arriving::patience(&job.spec, &Timing::default());
@@ -70,7 +67,7 @@ pub(super) fn judge(job: &SnapshotJob, inventory: Option<&Inventory>, now: Times
 fn is_refuted(missing: &Condition, job: &SnapshotJob, inventory: &Inventory, now: Timestamp) -> bool {
     inventory.newest().is_some_and(|newest| {
         newest.taken > missing.last_transition_time.0 && now.duration_since(newest.taken) <= patience(job)
-    }) && !missing.message.starts_with(USER_MISSED)
+    }) && !arriving::misses_users(&missing.message)
 }
 
 /// The finding for the reason that the operator gives.
@@ -81,7 +78,7 @@ fn of_cause(missing: &Condition) -> Finding {
         Some(Reason::Failover) => Finding::Failover,
         Some(Reason::RecorderGone) => Finding::RecorderGone,
         Some(Reason::TokenExpired) => Finding::TokenExpired,
-        Some(_) | None if missing.message.starts_with(USER_MISSED) => Finding::UserMissed,
+        Some(_) | None if arriving::misses_users(&missing.message) => Finding::UserMissed,
         Some(_) | None => Finding::Unknown,
     }
 }
