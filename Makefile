@@ -11,7 +11,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)
 FUZZ_SECONDS ?= 60
 # Tests on real servers wait more than they work.
-TESTS_AT_ONCE ?= $(shell echo $$((4 * $$(getconf _NPROCESSORS_ONLN))))
+TESTS_AT_ONCE ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 GALLERY := $(CARGO) test --manifest-path tests/gallery/Cargo.toml --target-dir target --locked
 
 .PHONY: help
