@@ -274,14 +274,43 @@ async fn start_apiserver(
     Ok((process, url))
 }
 
-/// Free ports are found first and used later; when somebody else was quicker, other ports are tried.
+/// Free ports are found first and used later; when somebody else was quicker, other ports are tried. Go writes what the
+/// system says of that in small letters, Rust does not.
 pub(crate) async fn again_if_port_was_taken<T>(mut start: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let mut tries = 3;
     loop {
         tries -= 1;
         match start().await {
-            Err(Error::EndedEarly { log, .. }) if tries > 0 && log.contains("address already in use") => {}
+            Err(Error::EndedEarly { log, .. }) if tries > 0 && says_port_was_taken(&log) => {}
             result => return result,
+        }
+    }
+}
+
+fn says_port_was_taken(log: &str) -> bool {
+    log.to_ascii_lowercase().contains("address already in use")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn other_ports_are_tried_whatever_language_says_that_one_was_taken() {
+        let system = std::io::Error::from_raw_os_error(98).to_string();
+        for (log, tries) in [
+            (format!("cannot be listened on: {system}"), 2),
+            ("listen tcp 127.0.0.1:1: bind: address already in use".to_owned(), 2),
+            ("cannot be listened on: Permission denied (os error 13)".to_owned(), 1),
+        ] {
+            let mut tried = 0;
+            let result = again_if_port_was_taken(async || {
+                tried += 1;
+                let (program, status, log) = ("server".to_owned(), "exit status: 1".to_owned(), log.clone());
+                if tried == 1 { Err(Error::EndedEarly { program, status, log }) } else { Ok(()) }
+            });
+            assert_eq!(result.await.is_ok(), tries == 2, "{log}");
+            assert_eq!(tried, tries, "{log}");
         }
     }
 }
