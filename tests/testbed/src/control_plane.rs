@@ -297,7 +297,9 @@ mod tests {
 
     #[tokio::test]
     async fn other_ports_are_tried_whatever_language_says_that_one_was_taken() {
-        let system = std::io::Error::from_raw_os_error(98).to_string();
+        let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = taken.local_addr().expect("its address");
+        let system = std::net::TcpListener::bind(address).expect_err("the port is taken");
         for (log, tries) in [
             (format!("cannot be listened on: {system}"), 2),
             ("listen tcp 127.0.0.1:1: bind: address already in use".to_owned(), 2),
