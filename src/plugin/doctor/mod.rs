@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::cluster::Cluster;
@@ -218,7 +219,16 @@ fn of_secrets(
 
 fn condition_is(job: &SnapshotJob, kind: ConditionType, finding: Finding) -> Option<Verdict> {
     let found = condition(job, kind).filter(|condition| condition.status == "False")?;
-    Some(Verdict::Found(finding, format!("{}: {}", found.reason, found.message)))
+    Some(Verdict::Found(finding, told(found)))
+}
+
+/// Reason and message; some messages begin with the reason.
+fn told(condition: &Condition) -> String {
+    let Condition { reason, message, .. } = condition;
+    match message.strip_prefix(reason.as_str()) {
+        Some(rest) if rest.starts_with(':') => message.clone(),
+        Some(_) | None => format!("{reason}: {message}"),
+    }
 }
 
 fn of_token(job: &SnapshotJob, secrets: &Secrets, unseen: &BTreeSet<String>, now: Timestamp) -> Verdict {
@@ -252,7 +262,6 @@ fn of_channel(job: &SnapshotJob) -> Verdict {
     let Some(ready) = condition(job, ConditionType::Ready) else {
         return Verdict::Found(Finding::NotLookedAfter, "the job has no condition Ready".into());
     };
-    let told = format!("{}: {}", ready.reason, ready.message);
     let is = |kind, value: &str| condition(job, kind).is_some_and(|condition| condition.status == value);
     let finding = match () {
         () if is(ConditionType::Succeeded, "True") => Finding::Completed,
@@ -268,7 +277,7 @@ fn of_channel(job: &SnapshotJob) -> Verdict {
         () if job.spec.suspend => Finding::Suspended,
         () => Finding::NoSession,
     };
-    Verdict::Found(finding, told)
+    Verdict::Found(finding, told(ready))
 }
 
 #[cfg(test)]
@@ -315,6 +324,21 @@ mod tests {
         }
         let both = [found(Finding::Failed), found(Finding::SecretUnseen), found(Finding::Unknown)];
         assert_eq!(sum(&both), "2 wrong.");
+    }
+
+    #[test]
+    fn a_reason_is_said_once() {
+        let told = |reason: &str, message: &str| {
+            let job = job(true, &[["Ready", "True", reason]]);
+            let ready = condition(&job, ConditionType::Ready).unwrap();
+            told(&Condition { message: message.into(), ..ready.clone() })
+        };
+        assert_eq!(told("Suspended", "Suspended: no session runs."), "Suspended: no session runs.");
+        assert_eq!(
+            told("Stopping", "The session is being stopped."),
+            "Stopping: The session is being stopped."
+        );
+        assert_eq!(told("Failed", "Failed starts: 3."), "Failed: Failed starts: 3.");
     }
 
     #[test]
