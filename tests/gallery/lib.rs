@@ -16,7 +16,7 @@ mod opened;
 mod role;
 #[path = "../plugin/user.rs"]
 mod user;
-#[path = "../system/world.rs"]
+#[path = "../system/world/mod.rs"]
 mod world;
 
 mod browser;

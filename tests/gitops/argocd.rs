@@ -14,7 +14,8 @@ use crate::examples::gitops;
 use crate::kstatus::{self, Health};
 use crate::programs;
 use crate::rows::rows;
-use crate::world::{Plan, SOON, install};
+use crate::world::plan::install;
+use crate::world::{Plan, SOON};
 
 /// Health and message, as Argo CD shows them.
 fn health(folder: &Path, object: &Value) -> (String, String) {

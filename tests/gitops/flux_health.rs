@@ -12,7 +12,7 @@ use crate::flux::{Flux, ready};
 use crate::kstatus::Health;
 use crate::rows::{Row, condition, create, jobs, rows, store};
 use crate::situations::spec_of_a_job;
-use crate::world::install;
+use crate::world::plan::install;
 
 /// Time for two looks of the controller, which looks every 5 s.
 const TIMEOUT: &str = "12s";

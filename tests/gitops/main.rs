@@ -26,5 +26,5 @@ mod kstatus;
 #[path = "../system/role.rs"]
 mod role;
 #[allow(dead_code, reason = "the system tests use all of it")]
-#[path = "../system/world.rs"]
+#[path = "../system/world/mod.rs"]
 mod world;

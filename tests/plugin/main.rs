@@ -13,7 +13,7 @@ mod kstatus;
 mod role;
 #[path = "../system/telling.rs"]
 mod telling;
-#[path = "../system/world.rs"]
+#[path = "../system/world/mod.rs"]
 mod world;
 
 mod commands;

@@ -170,8 +170,8 @@ async fn killed_while_it_runs_it_goes_on_with_the_same_session() {
     capturing(&world).await;
     let arriving = |job: &Value| says(job, "SnapshotsArriving", "True", "Arriving");
     let before = world.until("lobby", "snapshots to arrive", SOON, arriving).await;
+    let quiet = world.mark_at_rest().await;
     world.kill_operator().await;
-    let quiet = world.mark().await;
     let queries = world.calls("query").await.len();
     world.start_operator().await;
     // The first visit asks the vendor, and is over when the second one is.

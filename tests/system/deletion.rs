@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use agora_snapshot_testbed::Testbed;
-use k8s_openapi::api::core::v1::{Event, Namespace};
+use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -298,16 +298,6 @@ async fn credentials_that_come_back_in_time_stop_it() {
     world.end().await;
 }
 
-async fn until_namespace_is_gone(world: &World, within: Duration) {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    let what = "the namespace to be gone";
-    world
-        .eventually(what, within, async || {
-            namespaces.get_opt(&world.namespace).await.expect("an answer").is_none().then_some(())
-        })
-        .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_namespace_goes_and_takes_its_session_with_it() {
     const SCALE: u32 = 20;
@@ -318,7 +308,7 @@ async fn a_whole_namespace_goes_and_takes_its_session_with_it() {
     world.until_capturing("lobby").await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
-    until_namespace_is_gone(&world, SOON).await;
+    world.until_namespace_is_gone(SOON).await;
     assert!(asked.elapsed() < 15 * MINUTE / SCALE, "it waited for a bound: {:?}", asked.elapsed());
     nothing_runs(&world).await;
     assert_eq!(world.sessions().await[0]["endReason"], "stopped");
@@ -338,7 +328,7 @@ async fn a_namespace_with_a_lost_sid_goes_within_its_bound_and_tells() {
     let job = world.until_ready_is("lobby", "False", "RecoveringSid").await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
-    until_namespace_is_gone(&world, 2 * SOON).await;
+    world.until_namespace_is_gone(2 * SOON).await;
     let took = asked.elapsed();
     assert!(took >= 15 * MINUTE / SCALE, "a sid may still be found: {took:?}");
     let note = until_orphan_event(&world, &operator_namespace).await;

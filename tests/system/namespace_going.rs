@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use agora_snapshot_testbed::Testbed;
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{Event, Namespace};
+use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -76,13 +76,6 @@ async fn in_every_state(name: &'static str, scale: u32) -> (World, String) {
     (world, operators)
 }
 
-async fn until_namespace_is_gone(world: &World) {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    let is_gone =
-        async || namespaces.get_opt(&world.namespace).await.expect("an answer").is_none().then_some(());
-    world.eventually("the namespace to be gone", SOON, is_gone).await;
-}
-
 /// Every session that ever ran is stopped, or told of in an event of its own, with its channel and resourceId. Returns the
 /// channels of those that are told.
 async fn stopped_or_told(world: &World, operators: &str) -> Vec<String> {
@@ -108,7 +101,6 @@ async fn stopped_or_told(world: &World, operators: &str) -> Vec<String> {
 async fn with_the_vendor_away_for_an_hour() {
     const SCALE: u32 = 120;
     let (world, operators) = in_every_state("going-hour", SCALE).await;
-    world.mend().await;
     world.fault(json!({"down": true})).await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
@@ -125,8 +117,8 @@ async fn with_the_vendor_away_for_an_hour() {
             "{name} had nothing to wait for"
         );
     }
-    world.fault(json!({"down": false})).await;
-    until_namespace_is_gone(&world).await;
+    world.mend().await;
+    world.until_namespace_is_gone(SOON).await;
     let told = stopped_or_told(&world, &operators).await;
     assert!(told.iter().all(|channel| !KNOWN.contains(&channel.as_str())), "given up too early: {told:?}");
     for name in KNOWN {
@@ -140,13 +132,14 @@ async fn with_the_vendor_away_for_an_hour() {
 async fn with_credentials_that_nobody_knows() {
     const SCALE: u32 = 90;
     let (mut world, operators) = in_every_state("going-unknown", SCALE).await;
-    world.mend().await;
+    // What is held up until now would go on as soon as nothing holds it.
     world.kill_operator().await;
+    world.mend().await;
     world.delete_secret("agora").await;
     world.start_operator().await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
-    until_namespace_is_gone(&world).await;
+    world.until_namespace_is_gone(SOON).await;
     let took = asked.elapsed();
     assert!(took >= 15 * MINUTE / SCALE, "credentials may come back: {took:?}");
     let mut told = stopped_or_told(&world, &operators).await;

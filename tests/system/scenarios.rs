@@ -141,7 +141,7 @@ async fn a_minute_in_which_nothing_changes_has_no_write() {
     world.until_capturing("lobby").await;
     let counts = |job: &Value| job["status"]["snapshots"]["count"].as_i64().is_some_and(|count| count > 0);
     world.until("lobby", "snapshots to be counted", SOON, counts).await;
-    let (quiet, queries) = (world.mark().await, world.calls("query").await.len());
+    let (quiet, queries) = (world.mark_at_rest().await, world.calls("query").await.len());
     tokio::time::sleep(Duration::from_secs(60)).await;
     let writes = world.writes_of("lobby", quiet).await;
     assert_eq!(writes.count(), 0, "{writes:#?}");

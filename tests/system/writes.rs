@@ -33,7 +33,7 @@ async fn a_spurious_visit_writes_nothing() {
     let arriving = |job: &serde_json::Value| says(job, "SnapshotsArriving", "True", "Arriving");
     world.until("lobby", "snapshots to arrive", SOON, arriving).await;
     for touch in ["one", "two", "three"] {
-        let quiet = world.mark().await;
+        let quiet = world.mark_at_rest().await;
         let visits = world.visits().await;
         world.patch("lobby", json!({"metadata": {"annotations": {"example.com/touched": touch}}})).await;
         let more = async || (world.visits().await > visits).then_some(());
@@ -54,7 +54,7 @@ async fn a_spurious_visit_in_a_backoff_writes_and_calls_nothing() {
     world.until_ready_is("lobby", "False", "QuotaQueued").await;
     // A wait may end between two looks of a loaded machine; the next is longer.
     for touch in ["one", "two", "three", "four"] {
-        let quiet = world.mark().await;
+        let quiet = world.mark_at_rest().await;
         let (calls, visits) = (world.calls("acquire").await.len(), world.visits().await);
         world.patch("lobby", json!({"metadata": {"labels": {"touched": touch}}})).await;
         let more = async || (world.visits().await > visits).then_some(());
