@@ -248,27 +248,6 @@ async fn an_unknown_region_needs_an_edit_and_no_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_jobs_with_one_recorder_uid_the_second_waits_for_the_first() {
-    let world = Plan::new("same-uid").faster(10).make().await;
-    let mut spec = world.spec("lobby");
-    spec["channel"]["recorders"] = json!([{"uid": 7001}]);
-    world.create("first", spec.clone()).await;
-    world.until_capturing("first").await;
-    world.create("second", spec).await;
-    let waiting = world.until_ready_is("second", "False", "RecorderUidInUse").await;
-    assert_eq!(effort(&waiting), "Reconciling");
-    assert_has(message(&waiting), &["first", "7001", "lobby", "spec.channel.recorders"]);
-    assert_eq!(world.until_event("second", "RecorderUidInUse").await.0, "Warning");
-    assert_eq!(world.calls("acquire").await.len(), 1, "the vendor was asked for the first alone");
-    world.delete("first").await;
-    world.until_gone("first", SOON).await;
-    world.until_capturing("second").await;
-    let sessions = world.one_at_a_time("lobby").await;
-    assert_eq!(sessions.len(), 2);
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_interval_below_five_works_with_a_warning_and_its_refusal_is_explained() {
     let world = Plan::new("short-interval").faster(10).make().await;
     world.simulator.join("lobby", 7).await.expect("a user joins");

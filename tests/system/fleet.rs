@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use crate::telling::{assert_has, effort, message};
 use crate::world::{Plan, SOON, condition};
 
 /// As many as the vendor lets run at the same time for one App ID.
@@ -61,8 +62,9 @@ async fn two_jobs_that_want_one_recorder_uid_take_turns() {
     world.until_capturing("first").await;
     world.create("second", spec).await;
     let waits = world.until_ready_is("second", "False", "RecorderUidInUse").await;
-    let message = waits["status"]["conditions"][0]["message"].as_str().expect("a message").to_owned();
-    assert!(message.contains("first") && message.contains("1001"), "{message}");
+    assert_eq!(effort(&waits), "Reconciling");
+    assert_has(message(&waits), &["first", "1001", "lobby", "spec.channel.recorders"]);
+    assert_eq!(world.until_event("second", "RecorderUidInUse").await.0, "Warning");
     // A minute, in which the uid is looked at four times.
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(world.calls("acquire").await.len(), 1, "nothing is asked for in vain");
