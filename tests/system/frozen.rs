@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use agora_snapshot_testbed::{Operator, Process, evidence};
+use agora_snapshot_testbed::{Operator, Process, evidence, samples};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -17,6 +17,7 @@ use crate::killing::{
 };
 use crate::role;
 use crate::telling::assert_has;
+use crate::world::waiting::VISITS;
 use crate::world::{Plan, SOON, World};
 
 /// Half a minute of the vendor's clock in a second, by which stored times, that have whole seconds, may be wrong; the end
@@ -218,8 +219,7 @@ async fn current(world: &World) -> Value {
 
 async fn visits_of(operator: &Operator) -> u64 {
     let metrics = operator.metrics().await.unwrap_or_default();
-    let visits = metrics.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
-    visits.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    samples(&metrics, VISITS, &[]).iter().sum()
 }
 
 async fn assert_all_is_well(world: &World, moment: Moment, session: &Value) {

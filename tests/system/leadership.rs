@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use agora_snapshot_testbed::{Operator, Program, operator_program};
+use agora_snapshot_testbed::{Operator, Program, operator_program, samples};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::crash::{assert_one_session, capturing, claimed_with};
 use crate::role;
 use crate::telling::assert_has;
+use crate::world::waiting::VISITS;
 use crate::world::{Plan, SOON, World};
 
 const LEASE_NAME: &str = "agora-snapshot-operator";
@@ -72,9 +73,7 @@ async fn lease(world: &World) -> (String, i32) {
 /// Sum of the series of a metric.
 async fn sum(operator: &Operator, metric: &str) -> u64 {
     let metrics = operator.metrics().await.expect("metrics");
-    let series = format!("{metric}{{");
-    let values = metrics.lines().filter(|line| line.starts_with(&series));
-    values.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    samples(&metrics, metric, &[]).iter().sum()
 }
 
 /// The one that took over asks the vendor about the session that it found.
@@ -90,7 +89,7 @@ async fn only_the_leader_works_and_after_a_crash_the_other_does() {
     let queries = world.calls("query").await.len();
     world.until_calls(&[("verb", "query"), ("answered", "true")], queries + 2).await;
     assert_eq!(master_status(&standby).await, Some(0));
-    for metric in ["controller_runtime_reconcile_total", "agora_snapshot_api_requests_total"] {
+    for metric in [VISITS, "agora_snapshot_api_requests_total"] {
         assert_eq!(sum(&standby, metric).await, 0, "{metric} of the standby");
     }
     let (holder, transitions) = lease(&world).await;
@@ -261,8 +260,7 @@ async fn without_the_right_to_leases_it_says_so_waits_and_begins_when_it_may() {
 /// 403s that the operator has met.
 async fn refusals(metrics: &str) -> u64 {
     let text = reqwest::get(format!("{metrics}/metrics")).await.expect("metrics").text().await.expect("text");
-    let of_403 = text.lines().filter(|line| line.starts_with("rest_client_requests_total{code=\"403\""));
-    of_403.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    samples(&text, "rest_client_requests_total", &[("code", "403")]).iter().sum()
 }
 
 /// Without the flag there is no Lease and no request for one: the role of all other tests has no right to it.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agora_snapshot_testbed::{NotificationEndpoint, Operator, evidence};
+use agora_snapshot_testbed::{NotificationEndpoint, Operator, evidence, samples};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -54,14 +54,10 @@ async fn send_to(world: &World, operator: &Operator, secret: &str) {
 /// How many notifications came to this, of a type or of all.
 async fn heard(operator: &Operator, event_type: Option<u32>, result: &str) -> u64 {
     let metrics = operator.metrics().await.expect("metrics");
-    let result = format!("result=\"{result}\"");
-    let kind = event_type.map(|kind| format!("type=\"{kind}\"")).unwrap_or_default();
-    metrics
-        .lines()
-        .filter(|line| line.starts_with("agora_snapshot_notifications_total{"))
-        .filter(|line| line.contains(&result) && line.contains(&kind))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-        .sum()
+    let kind = event_type.map(|kind| kind.to_string());
+    let labels = [("result", result)].into_iter().chain(kind.iter().map(|kind| ("type", kind.as_str())));
+    let labels: Vec<_> = labels.collect();
+    samples(&metrics, "agora_snapshot_notifications_total", &labels).iter().sum()
 }
 
 async fn until_heard(world: &World, operator: &Operator, event_type: Option<u32>, result: &str) {

@@ -43,8 +43,9 @@ impl World {
         self.events(name).await.iter().filter(|event| event.1 == reason).count()
     }
 
-    /// What the operator counts.
+    /// What the operator counts. It counts a visit after its change can be seen.
     pub async fn operator_metrics(&self) -> String {
+        self.until_no_visit().await;
         let operator = self.operator.as_ref().expect("a running operator");
         operator.metrics().await.expect("metrics")
     }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use agora_snapshot_operator::api::SnapshotJob;
 
 pub mod plan;
-mod waiting;
+pub mod waiting;
 mod witness;
 
 pub use plan::Plan;

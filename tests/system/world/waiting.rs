@@ -5,11 +5,15 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agora_snapshot_testbed::samples;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use serde_json::Value;
 
 use super::{SOON, World, condition};
+
+/// Counts the visits to jobs that have ended.
+pub const VISITS: &str = "controller_runtime_reconcile_total";
 
 impl World {
     /// Waits until the job is so, and returns it. `what` tells what was awaited.
@@ -123,11 +127,11 @@ impl World {
 
     /// Visits to jobs that have ended, by the operator's own count.
     pub async fn visits(&self) -> u64 {
-        self.series_of("controller_runtime_reconcile_total").await.iter().sum()
+        self.series_of(VISITS).await.iter().sum()
     }
 
     /// Waits until no visit is under way. The change that a visit made can be seen before it ends.
-    pub(super) async fn until_no_visit(&self) {
+    pub async fn until_no_visit(&self) {
         let is_at_rest = async || {
             let under_way = self.series_of("controller_runtime_active_workers").await;
             (under_way == [0]).then_some(())
@@ -139,11 +143,7 @@ impl World {
     async fn series_of(&self, metric: &str) -> Vec<u64> {
         let operator = self.operator.as_ref().expect("an operator");
         let metrics = operator.metrics().await.expect("metrics");
-        metrics
-            .lines()
-            .filter(|line| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with('{')))
-            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
-            .collect()
+        samples(&metrics, metric, &[])
     }
 }
 

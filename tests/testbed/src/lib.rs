@@ -18,6 +18,7 @@ mod processes;
 mod programs;
 mod runner;
 mod s3;
+mod samples;
 mod simulator;
 mod testbed;
 mod users;
@@ -36,6 +37,7 @@ pub use programs::{
 };
 pub use runner::exec;
 pub use s3::{Keys, REGION, Rights, S3};
+pub use samples::samples;
 pub use simulator::{NotificationEndpoint, Simulator, SimulatorControl, SimulatorOptions};
 pub use testbed::Testbed;
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::stage::{APP_ID, BUCKET, Stage, USERS, chapter, checkout};
 use crate::error::{Error, Result};
+use crate::samples::samples;
 
 /// The two scenarios of the vendor's guide.
 const EXAMPLES: [(&str, &str); 2] =
@@ -182,10 +183,8 @@ fn secrets(stage: &Stage) -> Result<String> {
 fn taken(metrics: &str) -> String {
     let events = [(40, "recorder started"), (44, "video received"), (45, "snapshot uploaded")];
     let count = |kind: u32| {
-        let (event, result) = (format!("type=\"{kind}\""), "result=\"accepted\"");
-        let lines = metrics.lines().filter(|line| line.starts_with("agora_snapshot_notifications_total{"));
-        let counts = lines.filter(|line| line.contains(&event) && line.contains(result));
-        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+        let labels = [("type", &*kind.to_string()), ("result", "accepted")];
+        samples(metrics, "agora_snapshot_notifications_total", &labels).iter().sum::<u64>()
     };
     let words = events.map(|(kind, name)| format!("{} of event {kind} ({name})", count(kind)));
     words.join(", ")
