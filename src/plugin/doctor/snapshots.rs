@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Check, Finding, Verdict};
+use super::{Check, Finding, Verdict, told};
 use crate::api::SnapshotJob;
 use crate::api::conditions::{ConditionType, Reason};
 use crate::lifecycle::arriving;
@@ -24,7 +24,7 @@ pub(super) fn judge(job: &SnapshotJob, inventory: Option<&Inventory>, now: Times
     if let Some(missing) = missing
         && !inventory.is_some_and(|inventory| is_refuted(missing, job, inventory, now))
     {
-        return Verdict::Found(of_cause(missing), format!("{}: {}", missing.reason, missing.message));
+        return Verdict::Found(of_cause(missing), told(missing));
     }
     let Some(inventory) = inventory else {
         // The operator knows from notifications, or reads with other keys.
