@@ -308,7 +308,7 @@ async fn a_whole_namespace_goes_and_takes_its_session_with_it() {
     world.until_capturing("lobby").await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
-    world.until_namespace_is_gone(SOON).await;
+    world.until_namespace_is_gone(&world.namespace, SOON).await;
     assert!(asked.elapsed() < 15 * MINUTE / SCALE, "it waited for a bound: {:?}", asked.elapsed());
     nothing_runs(&world).await;
     assert_eq!(world.sessions().await[0]["endReason"], "stopped");
@@ -328,7 +328,7 @@ async fn a_namespace_with_a_lost_sid_goes_within_its_bound_and_tells() {
     let job = world.until_ready_is("lobby", "False", "RecoveringSid").await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
-    world.until_namespace_is_gone(2 * SOON).await;
+    world.until_namespace_is_gone(&world.namespace, 2 * SOON).await;
     let took = asked.elapsed();
     assert!(took >= 15 * MINUTE / SCALE, "a sid may still be found: {took:?}");
     let note = until_orphan_event(&world, &operator_namespace).await;

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use agora_snapshot_testbed::{Operator, Process, evidence, samples};
+use agora_snapshot_testbed::{Operator, Process, evidence};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -218,8 +218,7 @@ async fn current(world: &World) -> Value {
 }
 
 async fn visits_of(operator: &Operator) -> u64 {
-    let metrics = operator.metrics().await.unwrap_or_default();
-    samples(&metrics, VISITS, &[]).iter().sum()
+    operator.samples(VISITS, &[]).await.unwrap_or_default().iter().sum()
 }
 
 async fn assert_all_is_well(world: &World, moment: Moment, session: &Value) {

@@ -48,10 +48,9 @@ async fn leader_and_standby(name: &'static str, lease: &str, deadline: &str) -> 
     (world, standby)
 }
 
-async fn master_status(operator: &Operator) -> Option<u8> {
-    let sample = format!("leader_election_master_status{{name=\"{LEASE_NAME}\"}} ");
-    let metrics = operator.metrics().await.ok()?;
-    metrics.lines().find_map(|line| line.strip_prefix(&sample)?.parse().ok())
+async fn master_status(operator: &Operator) -> Option<u64> {
+    let status = operator.samples("leader_election_master_status", &[("name", LEASE_NAME)]).await;
+    status.ok()?.first().copied()
 }
 
 async fn until_leads(world: &World, operator: &Operator) {
@@ -72,8 +71,7 @@ async fn lease(world: &World) -> (String, i32) {
 
 /// Sum of the series of a metric.
 async fn sum(operator: &Operator, metric: &str) -> u64 {
-    let metrics = operator.metrics().await.expect("metrics");
-    samples(&metrics, metric, &[]).iter().sum()
+    operator.samples(metric, &[]).await.expect("metrics").iter().sum()
 }
 
 /// The one that took over asks the vendor about the session that it found.

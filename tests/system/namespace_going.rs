@@ -118,7 +118,7 @@ async fn with_the_vendor_away_for_an_hour() {
         );
     }
     world.mend().await;
-    world.until_namespace_is_gone(SOON).await;
+    world.until_namespace_is_gone(&world.namespace, SOON).await;
     let told = stopped_or_told(&world, &operators).await;
     assert!(told.iter().all(|channel| !KNOWN.contains(&channel.as_str())), "given up too early: {told:?}");
     for name in KNOWN {
@@ -139,7 +139,7 @@ async fn with_credentials_that_nobody_knows() {
     world.start_operator().await;
     let asked = Instant::now();
     world.testbed.delete_namespace(&world.namespace).await.expect("it is asked for");
-    world.until_namespace_is_gone(SOON).await;
+    world.until_namespace_is_gone(&world.namespace, SOON).await;
     let took = asked.elapsed();
     assert!(took >= 15 * MINUTE / SCALE, "credentials may come back: {took:?}");
     let mut told = stopped_or_told(&world, &operators).await;

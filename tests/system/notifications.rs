@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agora_snapshot_testbed::{NotificationEndpoint, Operator, evidence, samples};
+use agora_snapshot_testbed::{NotificationEndpoint, Operator, evidence};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -53,11 +53,11 @@ async fn send_to(world: &World, operator: &Operator, secret: &str) {
 
 /// How many notifications came to this, of a type or of all.
 async fn heard(operator: &Operator, event_type: Option<u32>, result: &str) -> u64 {
-    let metrics = operator.metrics().await.expect("metrics");
     let kind = event_type.map(|kind| kind.to_string());
     let labels = [("result", result)].into_iter().chain(kind.iter().map(|kind| ("type", kind.as_str())));
     let labels: Vec<_> = labels.collect();
-    samples(&metrics, "agora_snapshot_notifications_total", &labels).iter().sum()
+    let counts = operator.samples("agora_snapshot_notifications_total", &labels).await;
+    counts.expect("metrics").iter().sum()
 }
 
 async fn until_heard(world: &World, operator: &Operator, event_type: Option<u32>, result: &str) {

@@ -49,12 +49,7 @@ async fn one_that_was_deleted_keeps_no_other_waiting_and_is_served_when_it_is_ba
     world.stop_operator().await;
 
     world.testbed.delete_namespace(&other).await.expect("it is asked to end");
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    world
-        .eventually("the namespace to be gone", SOON, async || {
-            matches!(namespaces.get_opt(&other).await, Ok(None)).then_some(())
-        })
-        .await;
+    world.until_namespace_is_gone(&other, SOON).await;
     // Ready, though one of its namespaces is refused.
     world.start_operator().await;
     world.until_logged(&format!("SnapshotJobs of namespace {other} are refused")).await;
@@ -64,6 +59,7 @@ async fn one_that_was_deleted_keeps_no_other_waiting_and_is_served_when_it_is_ba
     assert_eq!(world.live_sessions().await, Vec::<Value>::new());
 
     let again = serde_json::from_value(json!({"metadata": {"name": other}})).expect("a namespace");
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
     namespaces.create(&PostParams::default(), &again).await.expect("the namespace is created again");
     world.allow_in(&other, role::in_watched_namespaces()).await;
     served(&world, &other).await;

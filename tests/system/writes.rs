@@ -1,10 +1,10 @@
 //! How often an object is written: every write costs the API server, and everybody who watches, something.
 
 use agora_snapshot_testbed::Writes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::telling::says;
-use crate::world::{Plan, SOON};
+use crate::world::{Plan, SOON, World};
 
 /// In real time: 5 s between the sid and the confirmation leave no doubt which write belongs to what.
 #[tokio::test(flavor = "multi_thread")]
@@ -12,7 +12,7 @@ async fn from_apply_to_ready_in_four_and_to_the_sid_in_three() {
     let world = Plan::new("writes").make().await;
     let applied = world.mark().await;
     world.create("lobby", world.spec("lobby")).await;
-    let has_sid = |job: &serde_json::Value| job["status"]["sessions"][0]["sid"].is_string();
+    let has_sid = |job: &Value| job["status"]["sessions"][0]["sid"].is_string();
     let job = world.until("lobby", "the sid", SOON, has_sid).await;
     assert!(job["status"]["sessions"][0]["confirmTime"].is_null(), "the sid is not held back: {job:#}");
     let to_sid = world.writes_of("lobby", applied).await;
@@ -30,14 +30,11 @@ async fn a_spurious_visit_writes_nothing() {
     world.simulator.join("lobby", 7).await.expect("a user joins");
     world.create("lobby", world.spec("lobby")).await;
     // After the first look into the bucket there is nothing to write for five minutes.
-    let arriving = |job: &serde_json::Value| says(job, "SnapshotsArriving", "True", "Arriving");
+    let arriving = |job: &Value| says(job, "SnapshotsArriving", "True", "Arriving");
     world.until("lobby", "snapshots to arrive", SOON, arriving).await;
     for touch in ["one", "two", "three"] {
         let quiet = world.mark_at_rest().await;
-        let visits = world.visits().await;
-        world.patch("lobby", json!({"metadata": {"annotations": {"example.com/touched": touch}}})).await;
-        let more = async || (world.visits().await > visits).then_some(());
-        world.eventually("a visit after the touch", SOON, more).await;
+        touch_with(&world, json!({"annotations": {"example.com/touched": touch}})).await;
         let writes = world.writes_of("lobby", quiet).await;
         assert_eq!(writes.count(), 0, "{}", told(&writes));
     }
@@ -55,10 +52,8 @@ async fn a_spurious_visit_in_a_backoff_writes_and_calls_nothing() {
     // A wait may end between two looks of a loaded machine; the next is longer.
     for touch in ["one", "two", "three", "four"] {
         let quiet = world.mark_at_rest().await;
-        let (calls, visits) = (world.calls("acquire").await.len(), world.visits().await);
-        world.patch("lobby", json!({"metadata": {"labels": {"touched": touch}}})).await;
-        let more = async || (world.visits().await > visits).then_some(());
-        world.eventually("a visit after the touch", SOON, more).await;
+        let calls = world.calls("acquire").await.len();
+        touch_with(&world, json!({"labels": {"touched": touch}})).await;
         let writes = world.writes_of("lobby", quiet).await;
         if world.calls("acquire").await.len() == calls {
             assert_eq!(writes.count(), 0, "{}", told(&writes));
@@ -66,6 +61,14 @@ async fn a_spurious_visit_in_a_backoff_writes_and_calls_nothing() {
         }
     }
     panic!("every visit calls the vendor:\n{}", world.log_tail());
+}
+
+/// Changes metadata that the job does not depend on, and waits for a visit after that.
+async fn touch_with(world: &World, metadata: Value) {
+    let visits = world.visits().await;
+    world.patch("lobby", json!({ "metadata": metadata })).await;
+    let more = async || (world.visits().await > visits).then_some(());
+    world.eventually("a visit after the touch", SOON, more).await;
 }
 
 fn told(writes: &Writes) -> String {

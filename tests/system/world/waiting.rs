@@ -5,7 +5,6 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use agora_snapshot_testbed::samples;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use serde_json::Value;
@@ -51,11 +50,11 @@ impl World {
         self.awaited(&format!("{name} to be gone"), within, is_gone, show).await;
     }
 
-    /// Waits until the namespace is gone, and everything in it.
-    pub async fn until_namespace_is_gone(&self, within: Duration) {
+    /// Waits until a namespace is gone, and everything in it.
+    pub async fn until_namespace_is_gone(&self, namespace: &str, within: Duration) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let is_gone =
-            async || namespaces.get_opt(&self.namespace).await.expect("an answer").is_none().then_some(());
+            async || namespaces.get_opt(namespace).await.expect("an answer").is_none().then_some(());
         self.eventually("the namespace to be gone", within, is_gone).await;
     }
 
@@ -127,23 +126,22 @@ impl World {
 
     /// Visits to jobs that have ended, by the operator's own count.
     pub async fn visits(&self) -> u64 {
-        self.series_of(VISITS).await.iter().sum()
+        self.samples(VISITS).await.iter().sum()
     }
 
     /// Waits until no visit is under way. The change that a visit made can be seen before it ends.
     pub async fn until_no_visit(&self) {
         let is_at_rest = async || {
-            let under_way = self.series_of("controller_runtime_active_workers").await;
+            let under_way = self.samples("controller_runtime_active_workers").await;
             (under_way == [0]).then_some(())
         };
         self.eventually("the visits to be over", SOON, is_at_rest).await;
     }
 
     /// The numbers of all series of one of the operator's metrics.
-    async fn series_of(&self, metric: &str) -> Vec<u64> {
+    async fn samples(&self, metric: &str) -> Vec<u64> {
         let operator = self.operator.as_ref().expect("an operator");
-        let metrics = operator.metrics().await.expect("metrics");
-        samples(&metrics, metric, &[])
+        operator.samples(metric, &[]).await.expect("metrics")
     }
 }
 

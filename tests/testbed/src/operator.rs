@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::control_plane::again_if_port_was_taken;
 use crate::error::Result;
 use crate::processes::{Process, Program};
+use crate::samples::samples;
 
 /// Ready means that its first list is done; a loaded machine is what this allows for.
 const START: Duration = Duration::from_secs(60);
@@ -103,6 +104,11 @@ impl Operator {
             .await
             .map_err(failed())?;
         answer.text().await.map_err(failed())
+    }
+
+    /// The [`samples`] of one metric, as they are now.
+    pub async fn samples(&self, metric: &str, labels: &[(&str, &str)]) -> Result<Vec<u64>> {
+        Ok(samples(&self.metrics().await?, metric, labels))
     }
 }
 
